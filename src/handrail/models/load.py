@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from importlib import resources
 from pathlib import Path
@@ -13,6 +14,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
 from handrail.models.allocator import keep_freed_memory
 from handrail.models.attention import ATTENTION, register
+from handrail.models.device import resolve_device, resolve_dtype
 from handrail.models.policy import Policy
 from handrail.models.settings import ModelSettings
 from handrail.records import ModelError
@@ -30,7 +32,7 @@ def load_policy(name_or_path: str | Path, settings: ModelSettings | None = None)
     Raises:
         ModelError: there is no such model or folder, or it is not a causal language model.
     """
-    settings = settings or ModelSettings()
+    settings = _resolved(settings or ModelSettings())
     where = _resolve(str(name_or_path))
     register()
     tokenizer = _quietly(where, AutoTokenizer.from_pretrained)
@@ -65,14 +67,13 @@ def random_policy(
 
 def wrap(model: nn.Module, tokenizer: Any, settings: ModelSettings) -> Policy:
     """A policy around a loaded model: adapters, checkpointing, device."""
+    settings = _resolved(settings)
     for module in model.modules():
         if isinstance(module, nn.Dropout):
             module.p = 0.0  # a reply's log-probability is a function of its tokens alone
     if settings.mode == "lora":
         model = _with_lora(model, settings)
-    device = settings.device
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
+    device = resolve_device(settings.device)
     if device == "cpu":
         keep_freed_memory()
     model = model.to(device)
@@ -84,6 +85,11 @@ def wrap(model: nn.Module, tokenizer: Any, settings: ModelSettings) -> Policy:
         enable({"use_reentrant": False})
     model.train()
     return policy
+
+
+def _resolved(settings: ModelSettings) -> ModelSettings:
+    """The settings with the number type that the device gives."""
+    return dataclasses.replace(settings, dtype=resolve_dtype(settings.dtype, settings.device))
 
 
 def _with_lora(model: Any, settings: ModelSettings) -> nn.Module:

@@ -7,7 +7,7 @@ from typing import Literal
 
 from handrail.records import SettingError, nearest
 
-_CHOICES = {"mode": ("full", "lora"), "dtype": ("float32", "bfloat16")}
+_CHOICES = {"mode": ("full", "lora"), "dtype": ("auto", "float32", "bfloat16")}
 
 
 @dataclass(frozen=True)
@@ -17,7 +17,9 @@ class ModelSettings:
     Attributes:
         mode: "full" trains every weight; "lora" trains low-rank adapters beside frozen weights.
         dtype: of the computation. Trained weights are float32 in either case ("bfloat16" is mixed
-            precision); frozen ones under LoRA are held in `dtype`.
+            precision); frozen ones under LoRA are held in `dtype`. "auto" is bfloat16 where the
+            device computes it natively, else float32; a loaded policy's settings hold what it
+            became. The default is the same on every machine, as are its results.
         lora_rank, lora_alpha, lora_dropout, lora_targets: of the adapters; `lora_targets` is
             "all-linear" or names of modules, comma-separated.
         activation_checkpointing: compute activations again in the backward pass; saves memory.
@@ -30,7 +32,7 @@ class ModelSettings:
     """
 
     mode: Literal["full", "lora"] = "full"
-    dtype: Literal["float32", "bfloat16"] = "float32"
+    dtype: Literal["auto", "float32", "bfloat16"] = "float32"
     lora_rank: int = 16
     lora_alpha: int = 32
     lora_dropout: float = 0.0

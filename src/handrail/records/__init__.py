@@ -3,6 +3,7 @@
 from handrail.records.checks import Check, CheckResult, When
 from handrail.records.errors import (
     HandrailError,
+    HandrailWarning,
     ModelError,
     RecordError,
     RenderError,
@@ -47,6 +48,7 @@ __all__ = [
     "Embedder",
     "Guardrail",
     "HandrailError",
+    "HandrailWarning",
     "Judge",
     "JudgeError",
     "Loaded",

@@ -39,6 +39,10 @@ class RunError(HandrailError):
     """A run that cannot start, go on or be resumed."""
 
 
+class HandrailWarning(UserWarning):
+    """Something that works, but hardly as the user wants it; the text says the mend."""
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """`Did you mean 'x'?` for the nearest known name, or the list of known names."""
     names = sorted(known)
