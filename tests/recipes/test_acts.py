@@ -13,7 +13,7 @@ import pytest
 from handrail.ranking import Resampling
 from handrail.recipes import RECIPES, flow, star
 from handrail.recipes.acts import HUMAN, act_table, has_acts, score_acts
-from handrail.recipes.corpus import load_corpus
+from handrail.recipes.corpus import Corpora
 from handrail.recipes.retrieval import rank_sets
 from handrail.recipes.settings import FlowSettings
 from handrail.recipes.small_model import PretrainSettings
@@ -108,7 +108,7 @@ def test_raw_files_give_parts_whose_rejected_replies_come_from_training(raw: Pat
         test_conversations=str(raw / "dev.jsonl.gz"),
         **SMALL,
     )
-    corpus = load_corpus(settings, 0, feedback=True)
+    corpus = Corpora(settings, feedback=True).of(0)
     assert {t.tags["split"] for t in corpus.test} == {"dev"}
     assert {t.tags["split"] for t in (*corpus.train, *corpus.feedback)} == {"train"}
     trained = {t.conversation_id for t in corpus.train}
@@ -119,7 +119,7 @@ def test_raw_files_give_parts_whose_rejected_replies_come_from_training(raw: Pat
     assert found
     assert {r.text for r in found} <= said
     assert any("times" in s.reason for s in corpus.skipped)
-    assert load_corpus(settings, 1, feedback=True).base == corpus.base
+    assert Corpora(settings, feedback=True).of(1).base == corpus.base
 
 
 def test_converted_records_give_the_same_as_the_raw_file(raw: Path, tmp_path: Path) -> None:
@@ -128,8 +128,8 @@ def test_converted_records_give_the_same_as_the_raw_file(raw: Path, tmp_path: Pa
     guidelines = str(raw / "guidelines.json")
     one = FlowSettings(conversations=str(raw / "train.jsonl.gz"), **SMALL)
     two = FlowSettings(conversations=str(tmp_path / "talks.jsonl"), guidelines=guidelines, **SMALL)
-    assert load_corpus(one, 0).train == load_corpus(two, 0).train
-    assert load_corpus(one, 0).test == load_corpus(two, 0).test
+    assert Corpora(one).of(0).train == Corpora(two).of(0).train
+    assert Corpora(one).of(0).test == Corpora(two).of(0).test
 
 
 @pytest.mark.parametrize("kind", ["raw", "turns"])
@@ -144,7 +144,7 @@ def test_tasks_of_the_test_are_unseen_in_training(
     settings = FlowSettings(
         conversations=str(train), guidelines=str(raw / "guidelines.json"), split="task", **SMALL
     )
-    corpus = load_corpus(settings, 0)
+    corpus = Corpora(settings).of(0)
     unseen = set(held_out_tasks(guide))
     assert corpus.test
     for turn in corpus.test:
@@ -168,7 +168,7 @@ def test_a_raw_file_without_guidelines_is_one_clear_error(raw: Path, tmp_path: P
     alone = tmp_path / "train.jsonl.gz"
     alone.write_bytes((raw / "train.jsonl.gz").read_bytes())
     with pytest.raises(RecordError, match=r"flow charts.*guidelines"):
-        load_corpus(FlowSettings(conversations=str(alone), **SMALL), 0)
+        Corpora(FlowSettings(conversations=str(alone), **SMALL)).of(0)
 
 
 def test_flow1_from_the_raw_files_to_the_report(

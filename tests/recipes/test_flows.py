@@ -9,9 +9,11 @@ from typing import Any
 import pytest
 
 from handrail import world
-from handrail.recipes import RECIPES, report_again
-from handrail.recipes.corpus import load_corpus, read_turns, take_points, whole_conversations
+from handrail.recipes import RECIPES, flow1, flow2, report_again
+from handrail.recipes import corpus as corpus_module
+from handrail.recipes.corpus import Corpora, Corpus, read_turns, take_points, whole_conversations
 from handrail.recipes.flow2 import SAME, feedback_turns
+from handrail.recipes.outcome import SeedOutcome
 from handrail.recipes.settings import FlowSettings, QuickstartSettings
 from handrail.records import RecordError, Reply, RunError, write_jsonl
 
@@ -104,8 +106,8 @@ def test_points_are_whole_conversations_and_the_test_set_is_the_same_for_all_see
     assert len(turns) >= 50
     after = world.training_turns(60, 4)[len(turns)]
     assert after.conversation_id != turns[-1].conversation_id
-    one = load_corpus(FlowSettings(**SMALL), 0)
-    two = load_corpus(FlowSettings(**SMALL), 1)
+    one = Corpora(FlowSettings(**SMALL)).of(0)
+    two = Corpora(FlowSettings(**SMALL)).of(1)
     assert one.test == two.test
     assert one.train != two.train
     names = {t.conversation_id for t in one.train} & {t.conversation_id for t in one.test}
@@ -116,7 +118,7 @@ def test_own_conversations_are_split_by_conversation(tmp_path: Path) -> None:
     talks = world.generate(40, 11)
     write_jsonl(tmp_path / "talks.jsonl", talks)
     settings = FlowSettings(conversations=str(tmp_path / "talks.jsonl"), **SMALL)
-    corpus = load_corpus(settings, 0)
+    corpus = Corpora(settings).of(0)
     train = {t.conversation_id for t in corpus.train}
     test = {t.conversation_id for t in corpus.test}
     assert train
@@ -127,6 +129,50 @@ def test_own_conversations_are_split_by_conversation(tmp_path: Path) -> None:
     for turn in pairs:
         found = corpus.assessor.assess(turn, turn.replies[-1].text)
         assert found.breaks == turn.replies[-1].breaks != ()
+
+
+def test_what_was_read_once_gives_each_seed_the_same_turns(tmp_path: Path) -> None:
+    path = tmp_path / "talks.jsonl"
+    write_jsonl(path, world.generate(40, 11))
+    settings = FlowSettings(conversations=str(path), **SMALL)
+    fresh = [Corpora(settings, feedback=True).of(seed) for seed in (0, 1)]
+    kept = Corpora(settings, feedback=True)
+    first = kept.of(0)
+    path.unlink()  # nothing is left to read
+    assert [first, kept.of(1)] == fresh
+    assert fresh[0].train != fresh[1].train
+    assert fresh[0].feedback != fresh[1].feedback
+    assert fresh[0].test == fresh[1].test
+
+
+@pytest.mark.parametrize("recipe", ["flow1", "flow2"])
+def test_a_flow_reads_its_files_once(
+    recipe: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_jsonl(tmp_path / "talks.jsonl", world.generate(40, 11))
+    settings = FlowSettings(
+        conversations=str(tmp_path / "talks.jsonl"), **SMALL | {"seeds": 3, "first_seed": 4}
+    )
+    flows = {"flow1": flow1, "flow2": flow2}
+    reads: list[str] = []
+    seen: list[Corpus] = []
+
+    def one_seed(run: Any, settings: FlowSettings, corpus: Corpus, *rest: Any) -> SeedOutcome:
+        seen.append(corpus)
+        return SeedOutcome(seed=rest[-1], corpus=corpus)
+
+    monkeypatch.setattr(
+        corpus_module, "read_turns", lambda *a: reads.append(a[0]) or read_turns(*a)
+    )
+    monkeypatch.setattr(flows[recipe], "_one_seed", one_seed)
+    monkeypatch.setattr(
+        flows[recipe], "conclude", lambda run, outcomes: {"seeds": [s.seed for s in outcomes.seeds]}
+    )
+    summary = RECIPES[recipe].run(settings, tmp_path / "run", lambda *a, **k: None)
+    assert summary["seeds"] == [4, 5, 6]
+    assert reads == [settings.conversations]
+    assert len({tuple(t.id for t in one.train) for one in seen}) == 3
+    assert bool(seen[0].feedback) == (recipe == "flow2")
 
 
 def test_conversations_without_a_playbook_are_one_clear_error(tmp_path: Path) -> None:

@@ -10,7 +10,8 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TypeVar
 
@@ -57,22 +58,51 @@ class Corpus:
     facts: dict[str, str] = field(default_factory=dict)
 
 
-def load_corpus(settings: FlowSettings, seed: int, *, feedback: bool = False) -> Corpus:
-    """The turns that a seed trains on and all seeds are tested on.
+class Corpora:
+    """The turns that each seed of a flow trains on, and that all seeds are tested on.
 
-    Raises:
-        RecordError: a file that cannot be read, or one that gives nothing to learn from.
+    Files are read, and their turns built, once: at the first seed. They hang on the settings alone;
+    a seed decides only which of them it draws.
     """
-    wanted = settings.feedback_points if feedback else 0
-    if not settings.conversations:
+
+    def __init__(self, settings: FlowSettings, *, feedback: bool = False) -> None:
+        """`feedback`: keep a part of the turns for Flow 2."""
+        self.settings = settings
+        self._wanted = settings.feedback_points if feedback else 0
+
+    def of(self, seed: int) -> Corpus:
+        """One seed's turns.
+
+        Raises:
+            RecordError: a file that cannot be read, or one that gives nothing to learn from.
+        """
+        return self._from_files(seed) if self.settings.conversations else self._generated(seed)
+
+    def _generated(self, seed: int) -> Corpus:
         return Corpus(
             name="the care world",
-            train=tuple(_world(settings.train_points, _TRAIN_SEED + seed)),
-            feedback=tuple(_world(wanted, _FEEDBACK_SEED + seed)) if feedback else (),
-            test=tuple(_world(settings.test_turns, _TEST_SEED)),
+            train=tuple(_world(self.settings.train_points, _TRAIN_SEED + seed)),
+            feedback=tuple(_world(self._wanted, _FEEDBACK_SEED + seed)) if self._wanted else (),
+            test=self._world_test,
             assessor=world.Oracle(),
         )
-    return _from_files(settings, seed, wanted)
+
+    @cached_property
+    def _world_test(self) -> tuple[Turn, ...]:
+        return tuple(_world(self.settings.test_turns, _TEST_SEED))
+
+    def _from_files(self, seed: int) -> Corpus:
+        files, settings = self._files, self.settings
+        return replace(
+            files,
+            train=tuple(_drawn(files.train, settings.train_points, seed)),
+            feedback=tuple(_drawn(files.feedback, self._wanted, seed)),
+        )
+
+    @cached_property
+    def _files(self) -> Corpus:
+        """All that the files hold: whole training and feedback parts, and the test turns drawn."""
+        return _read(self.settings, self._wanted)
 
 
 def _world(n: int, seed: int) -> list[Turn]:
@@ -98,7 +128,7 @@ def _whole(turns: Sequence[Turn], n: int) -> list[Turn]:
     return list(turns)
 
 
-def _from_files(settings: FlowSettings, seed: int, feedback_points: int) -> Corpus:
+def _read(settings: FlowSettings, feedback_points: int) -> Corpus:
     path = settings.conversations
     shares = {"train": 0.8, "test": 0.2}
     if feedback_points:
@@ -118,17 +148,12 @@ def _from_files(settings: FlowSettings, seed: int, feedback_points: int) -> Corp
             )
     # Test on turns where some guardrail applies, as the paper does.
     test = [turn for turn in parts["test"] if any(r.keeps or r.breaks for r in turn.replies)]
-    sets = {
-        "train": _drawn(parts["train"], settings.train_points, seed),
-        "feedback": _drawn(parts.get("feedback", []), feedback_points, seed),
-        "test": _drawn(test or parts["test"], settings.test_turns, _TEST_SEED),
-    }
     guide = star.guide_of(settings)
     return Corpus(
         name=Path(path).name,
-        train=tuple(sets["train"]),
-        feedback=tuple(sets["feedback"]),
-        test=tuple(sets["test"]),
+        train=tuple(parts["train"]),
+        feedback=tuple(parts.get("feedback", ())),
+        test=tuple(_drawn(test or parts["test"], settings.test_turns, _TEST_SEED)),
         assessor=RuleAssessor() if guide is None else FlowAssessor(guide),
         skipped=tuple(skipped),
         base=tuple(parts["train"]),

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from handrail.recipes.corpus import Corpus, load_corpus
+from handrail.recipes.corpus import Corpora, Corpus
 from handrail.recipes.flow import base_system, begin, speak, train_system
 from handrail.recipes.outcome import Outcomes, SeedOutcome
 from handrail.recipes.page import conclude
@@ -50,14 +50,14 @@ def _run(
 ) -> dict[str, Any]:
     """`names`: of the recipe and of its report."""
     with run.locked():
-        begin(run, names[0], settings)
+        settings = begin(run, names[0], settings)
         seeds = range(settings.first_seed, settings.first_seed + settings.seeds)
         outcomes = Outcomes(
             title=names[1], settings=settings, pairs=tuple(pairs), aligned="SFT→IPO"
         )
+        corpora = Corpora(settings)
         for seed in seeds:
-            corpus = load_corpus(settings, seed)
-            outcomes.add(_one_seed(run, settings, corpus, systems, seed))
+            outcomes.add(_one_seed(run, settings, corpora.of(seed), systems, seed))
         return conclude(run, outcomes)
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from rapidfuzz import fuzz
 
-from handrail.recipes.corpus import Corpus, load_corpus
+from handrail.recipes.corpus import Corpora, Corpus
 from handrail.recipes.flow import base_system, begin, speak, train_system
 from handrail.recipes.outcome import Outcomes, SeedOutcome
 from handrail.recipes.page import conclude
@@ -33,14 +33,14 @@ def run_flow2(
     """SFT, feedback on its own replies, alignment; returns the summary, writes the report."""
     run = Run(out, progress, frozen=frozen)
     with run.locked():
-        begin(run, "flow2", settings)
+        settings = begin(run, "flow2", settings)
         seeds = range(settings.first_seed, settings.first_seed + settings.seeds)
         outcomes = Outcomes(
             title="Flow 2", settings=settings, pairs=FLOW2_PAIRS, aligned="N1-SFT→IPO"
         )
+        corpora = Corpora(settings, feedback=True)
         for seed in seeds:
-            corpus = load_corpus(settings, seed, feedback=True)
-            outcomes.add(_one_seed(run, settings, corpus, seed))
+            outcomes.add(_one_seed(run, settings, corpora.of(seed), seed))
         return conclude(run, outcomes)
 
 
