@@ -87,10 +87,14 @@ def write(path: str | Path, records: Iterable[Any]) -> int:
 def load(
     model: str | Path = "world",
     *,
-    dtype: Literal["float32", "bfloat16"] = "float32",
+    dtype: Literal["auto", "float32", "bfloat16"] = "float32",
     style: Literal["auto", "guardrail", "chat"] = "auto",
 ) -> LocalSampler:
-    """A model that writes replies: the world's, a folder, or a name on the model hub."""
+    """A model that writes replies: the world's, a folder, or a name on the model hub.
+
+    `dtype`: of the computation; "auto" is bfloat16 where the device computes it natively, else
+    float32, with other draws.
+    """
     from handrail.models import ModelSettings, load_policy
     from handrail.sampling import LocalSampler
     from handrail.trees import Renderer
@@ -140,7 +144,7 @@ def generate(
     temperature: float = 0.7,
     max_tokens: int = 128,
     seed: int = 0,
-    dtype: Literal["float32", "bfloat16"] = "float32",
+    dtype: Literal["auto", "float32", "bfloat16"] = "float32",
     progress: Progress | None = None,
 ) -> Generated:
     """Write a model's replies to turns; their own replies are neither shown nor kept.
@@ -152,7 +156,7 @@ def generate(
         temperature: 0 is greedy.
         max_tokens: where a reply is cut off (counted).
         seed: the same seed gives the same draw.
-        dtype: of the model's weights.
+        dtype: of the computation; "auto" is bfloat16 where the device computes it natively.
         progress: called as (stage, done, total).
     """
     params = SamplingParams(n=n, temperature=temperature, max_tokens=max_tokens, seed=seed)

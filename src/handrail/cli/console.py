@@ -38,8 +38,11 @@ class Console:
 
     def say(self, text: str) -> None:
         """A note on stderr, above the bars."""
-        if self.quiet:
-            return
+        if not self.quiet:
+            self.warn(text)
+
+    def warn(self, text: str) -> None:
+        """As `say`, also when quiet."""
         if self._bars is not None:
             self._bars.console.print(text, markup=False, highlight=False)
         else:

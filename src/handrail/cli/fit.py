@@ -15,9 +15,7 @@ from handrail.records import Conversation, RecordError, SettingError, Turn, near
 
 if TYPE_CHECKING:
     from handrail.recipes.run import Progress
-    from handrail.training import Progress as TrainProgress
     from handrail.training import TrainResult
-    from handrail.training.metrics import Watcher
     from handrail.trees import Forest
 
 
@@ -76,7 +74,7 @@ def train(
             this objective learns from.
     """
     from handrail.models import ModelSettings, load_policy
-    from handrail.recipes.run import quiet, write_json
+    from handrail.recipes.run import quiet, watcher, write_json
     from handrail.training import settings_from
     from handrail.training import train as fit
     from handrail.trees import Renderer, build_trees
@@ -95,7 +93,8 @@ def train(
     )
     forest = build_trees(turns, Renderer(policy.tokenizer), trees)
     _check(forest, objective)
-    result = fit(policy, forest, aim, chosen["training"], out, progress=_watcher(progress or quiet))
+    result = fit(policy, forest, aim, chosen["training"], out, progress=watcher(progress or quiet))
+    chosen["model"] = policy.settings  # with the number type that dtype=auto became
     resolved = {part: plain(one) for part, one in chosen.items()}
     about = {"objective": objective, "model": str(model), "settings": resolved}
     write_json(Path(out) / "config.json", about)
@@ -107,17 +106,6 @@ def train(
         pairs=sum(len(tree.pairs) for tree in forest.trees),
         result=result,
     )
-
-
-def _watcher(progress: Progress) -> Watcher:
-    """Hands the trainer's progress on, with the newest loss as the note."""
-
-    def watch(at: TrainProgress) -> None:
-        loss = at.metrics.get("loss")
-        note = f"loss {loss:.4g}" if isinstance(loss, float) else ""
-        progress(at.phase, at.done, at.total, note)
-
-    return watch
 
 
 def _check(forest: Forest, objective: str) -> None:

@@ -22,7 +22,13 @@ from handrail.cli.verb import verb
 @click.option("--temperature", type=float, default=0.7, show_default=True, help="0 is greedy.")
 @click.option("--max-tokens", type=int, default=128, show_default=True, help="Longest reply.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Repeats a draw.")
-@click.option("--dtype", type=click.Choice(["float32", "bfloat16"]), default="float32")
+@click.option(
+    "--dtype",
+    type=click.Choice(["auto", "float32", "bfloat16"]),
+    default="float32",
+    show_default=True,
+    help="Of the computation; auto is bfloat16 where it is native.",
+)
 def command(
     console: Console,
     model: str,

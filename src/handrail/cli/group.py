@@ -12,7 +12,10 @@ import errno
 import importlib
 import os
 import sys
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
 
 import click
 
@@ -87,7 +90,8 @@ def invoke(args: Sequence[str]) -> int:
     # Handrail's own progress tells the time left; a second kind of bar would break its lines.
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     try:
-        handrail.main(list(args), prog_name="handrail", obj=console, standalone_mode=False)
+        with _warnings_as_notes(console):
+            handrail.main(list(args), prog_name="handrail", obj=console, standalone_mode=False)
         return 0
     except click.exceptions.Exit as stop:
         return stop.exit_code
@@ -107,6 +111,26 @@ def invoke(args: Sequence[str]) -> int:
         return _failed(console, error)
     finally:
         console.close()
+
+
+@contextmanager
+def _warnings_as_notes(console: Console) -> Iterator[None]:
+    """Show Handrail's own warnings as one line on stderr, above the bars; others as ever."""
+    before = warnings.showwarning
+
+    def show(message: Warning | str, category: type[Warning], *rest: Any, **more: Any) -> None:
+        from handrail.records.errors import HandrailWarning
+
+        if issubclass(category, HandrailWarning):
+            console.warn(f"Warning: {message}")
+        else:
+            before(message, category, *rest, **more)
+
+    warnings.showwarning = show
+    try:
+        yield
+    finally:
+        warnings.showwarning = before
 
 
 def _failed(console: Console, error: Exception) -> int:

@@ -85,25 +85,57 @@ def versions() -> dict[str, str | None]:
 
 
 def speed(device: str, seconds: float = 0.4) -> dict[str, Any]:
-    """Matrix products of 1,024 x 1,024 (4,096 on an accelerator) in float32 and bfloat16."""
+    """Matrix products of 1,024 x 1,024 (4,096 on an accelerator) in float32 and bfloat16.
+
+    Where a small product shows that one of that size would take longer than `seconds` (bfloat16
+    that is emulated), small ones are timed. Rates are in GFLOP/s.
+    """
+    from handrail.models import native_bfloat16
+
+    rates = {name: _rate(name, device, seconds) for name in ("float32", "bfloat16")}
+    native = native_bfloat16(device)
+    return {f"{name}_gflops": _figure(rate) for name, rate in rates.items()} | {
+        "bfloat16_native": native,
+        "advice": advice(rates["bfloat16"] / rates["float32"], native),
+    }
+
+
+def _rate(dtype: str, device: str, seconds: float) -> float:
+    """GFLOP/s of square matrix products in `dtype`, measured for about `seconds`."""
     import torch
 
-    size = 1024 if device == "cpu" else 4096
-    rates = {}
-    for name in ("float32", "bfloat16"):
-        a = torch.ones(size, size, dtype=getattr(torch, name), device=device)
+    large = 1024 if device == "cpu" else 4096
+    for size in (large // 4, large):
+        a = torch.ones(size, size, dtype=getattr(torch, dtype), device=device)
         (a @ a).sum().item()  # warm-up, and waits for the device
         begun, rounds = time.perf_counter(), 0
-        while time.perf_counter() - begun < seconds:
+        limit = seconds if size == large else seconds / 8
+        while time.perf_counter() - begun < limit:
             (a @ a)[0, 0].item()
             rounds += 1
         spent = time.perf_counter() - begun
-        rates[name] = 2 * size**3 * rounds / spent / 1e9
-    ratio = rates["bfloat16"] / rates["float32"]
-    advice = (
-        f"bfloat16 is {ratio:.1f} times as fast" if ratio > 1.15 else "bfloat16 gives no speed here"
-    )
-    return {f"{name}_gflops": round(rate) for name, rate in rates.items()} | {"advice": advice}
+        rate = 2 * size**3 * rounds / spent / 1e9
+        if 2 * large**3 / 1e9 / rate > seconds:
+            break
+    return rate
+
+
+def _figure(rate: float) -> float:
+    """A rate as it is shown: whole, or with one decimal below ten."""
+    return round(rate) if rate >= 10 else round(rate, 1)
+
+
+def advice(ratio: float, native: bool) -> str:
+    """What to do about bfloat16 where it is `ratio` times as fast as float32."""
+    if ratio > 1.15:
+        text = f"bfloat16 is {ratio:.1f} times as fast"
+    elif ratio < 0.87:
+        text = f"bfloat16 is {1 / ratio:.1f} times slower"
+    else:
+        text = "bfloat16 gives no speed here"
+    if native and ratio < 0.87:
+        return f"{text}: use dtype=float32 (dtype=auto takes bfloat16, which this device has)"
+    return f"{text}; dtype=auto takes {'bfloat16' if native else 'float32'}"
 
 
 def fits(device: dict[str, Any], token_budget: int) -> tuple[list[dict[str, Any]], list[str]]:
@@ -191,8 +223,12 @@ def doctor(token_budget: int, say: Any = None) -> dict[str, Any]:
         )
     if found["memory_free_gb"] < 2:
         notes.append("less than 2 GB of memory is free: the quickstart needs about that")
-    if found["device"] == "cuda" and not _can_bfloat16():
-        notes.append("this GPU has no bfloat16: use dtype=float32")
+    if found["device"] in ("cpu", "cuda") and not rates["bfloat16_native"]:
+        part = "CPU" if found["device"] == "cpu" else "GPU"
+        notes.append(
+            f"this {part} has no bfloat16 in hardware: dtype=auto takes float32, and an explicit "
+            "dtype=bfloat16 is emulated"
+        )
     return {
         "machine": found,
         "versions": versions(),
@@ -201,9 +237,3 @@ def doctor(token_budget: int, say: Any = None) -> dict[str, Any]:
         "formula": formula,
         "notes": notes,
     }
-
-
-def _can_bfloat16() -> bool:
-    import torch
-
-    return bool(torch.cuda.is_bf16_supported())

@@ -16,7 +16,7 @@ from typing import Any
 import torch
 
 from handrail import world
-from handrail.models import ModelSettings, Policy, load_policy
+from handrail.models import ModelSettings, Policy, load_policy, resolve_dtype
 from handrail.objectives import IPO, KTO, OBJECTIVES, KTOPair
 from handrail.objectives.dpo import DPO
 from handrail.recipes.corpus import Corpus, whole_conversations
@@ -62,8 +62,15 @@ def set_threads(count: int) -> int:
     return threads
 
 
-def begin(run: Run, recipe: str, settings: FlowSettings) -> None:
-    """Set the threads and write what the run is into its folder."""
+def begin(run: Run, recipe: str, settings: FlowSettings) -> FlowSettings:
+    """Set the threads and write what the run is into its folder; the settings, resolved.
+
+    dtype=auto is what the folder's config.json holds, so that a run which goes on or is reported
+    on another machine keeps its finished stages; in a new folder, what this machine is fast in.
+    """
+    if settings.dtype == "auto":
+        dtype = _begun_with(run.folder) or resolve_dtype("auto")
+        settings = settings.model_copy(update={"dtype": dtype})
     set_threads(settings.threads)
     if not run.frozen:
         # The program's name instead of its path: the page says the same on any machine.
@@ -73,6 +80,16 @@ def begin(run: Run, recipe: str, settings: FlowSettings) -> None:
             "settings": settings.model_dump(mode="json"),
             "command": command,
         }
+    return settings
+
+
+def _begun_with(folder: Path) -> str | None:
+    """The dtype that a run's folder began with; None for a new folder."""
+    try:
+        dtype = read_json(folder / "config.json")["settings"]["dtype"]
+    except (OSError, ValueError, KeyError, TypeError):  # begun by nothing that ran a stage
+        return None
+    return dtype if dtype in ("float32", "bfloat16") else None
         write_json(run.folder / "config.json", config)
 
 

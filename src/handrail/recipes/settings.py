@@ -31,7 +31,9 @@ class FlowSettings(BaseModel):
         test_turns: turns that every system answers.
         recall_turns: test turns whose true reply is ranked among 99 others; 0 is none.
         seeds, first_seed: training seeds; all are tested on the same turns.
-        mode: "full" or "lora". dtype: of the computation.
+        mode: "full" or "lora".
+        dtype: of the computation. "auto" is bfloat16 where the device computes it natively, else
+            float32; a run's folder keeps what it began with, on any machine.
         batch_size: pairs (or replies) per optimiser step. token_budget: tokens per micro-batch.
         on_long: what to do with a prompt and reply over the budget.
         learning_rates: by objective; the rest follow from the model.
@@ -55,7 +57,7 @@ class FlowSettings(BaseModel):
     seeds: int = Field(default=3, ge=1)
     first_seed: int = Field(default=0, ge=0)
     mode: Literal["full", "lora"] = "full"
-    dtype: Literal["float32", "bfloat16"] = "bfloat16"
+    dtype: Literal["auto", "float32", "bfloat16"] = "auto"
     batch_size: int = Field(default=8, ge=2)
     token_budget: int = Field(default=8192, ge=64)
     on_long: Literal["refuse", "skip", "cut_context"] = "refuse"
