@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from handrail.recipes.run import Run, digest, read_json, write_json
+from handrail.recipes.run import Run, digest, read_json, watcher, write_json
 from handrail.records import RunError
+from handrail.training import Progress
 
 
 def counting(calls: list[Path], text: str = "made"):
@@ -92,3 +93,20 @@ def test_digests_depend_on_content_not_on_order_of_keys(tmp_path: Path) -> None:
     assert (tmp_path / "x.json").read_text().index('"a"') < (tmp_path / "x.json").read_text().index(
         '"b"'
     )
+
+
+@pytest.mark.parametrize(
+    ("label", "stages"),
+    [
+        ("", ["reference", "train", "train"]),
+        ("IPO, seed 0", ["reference of IPO, seed 0", "train IPO, seed 0", "train IPO, seed 0"]),
+    ],
+)
+def test_the_trainers_progress_is_told_as_a_runs(label: str, stages: list[str]) -> None:
+    told: list[tuple] = []
+    watch = watcher(lambda *given: told.append(given), label)
+    for phase, metrics in (("reference", {}), ("train", {"loss": 0.0}), ("train", {"loss": None})):
+        watch(Progress(phase, 3, 7, 0.5, metrics, seconds=1.0, eta_seconds=1.0))
+    assert [one[0] for one in told] == stages
+    assert [one[1:3] for one in told] == [(3, 7)] * 3
+    assert [one[3] for one in told] == ["", "loss 0", ""]

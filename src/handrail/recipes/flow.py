@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from handrail.recipes.corpus import Corpus, whole_conversations
 from handrail.recipes.likelihood import likelihood
 from handrail.recipes.pretrain import pretrain
 from handrail.recipes.retrieval import rank_sets, true_ranks
-from handrail.recipes.run import Run, digest_files, digest_records, read_json, write_json
+from handrail.recipes.run import Run, digest_files, digest_records, read_json, watcher, write_json
 from handrail.recipes.settings import FlowSettings
 from handrail.recipes.small_model import PretrainSettings
 from handrail.recipes.systems import BASE, System
@@ -37,7 +37,6 @@ from handrail.records import (
     write_jsonl,
 )
 from handrail.sampling import LocalSampler
-from handrail.training import Progress as StepProgress
 from handrail.training import TrainSettings, train
 from handrail.trees import Renderer, TreeSettings, build_trees
 
@@ -68,10 +67,10 @@ def begin(run: Run, recipe: str, settings: FlowSettings) -> FlowSettings:
     dtype=auto is what the folder's config.json holds, so that a run which goes on or is reported
     on another machine keeps its finished stages; in a new folder, what this machine is fast in.
     """
+    set_threads(settings.threads)
     if settings.dtype == "auto":
         dtype = _begun_with(run.folder) or resolve_dtype("auto")
         settings = settings.model_copy(update={"dtype": dtype})
-    set_threads(settings.threads)
     if not run.frozen:
         # The program's name instead of its path: the page says the same on any machine.
         command = " ".join([Path(sys.argv[0]).name, *sys.argv[1:]])
@@ -80,6 +79,7 @@ def begin(run: Run, recipe: str, settings: FlowSettings) -> FlowSettings:
             "settings": settings.model_dump(mode="json"),
             "command": command,
         }
+        write_json(run.folder / "config.json", config)
     return settings
 
 
@@ -90,7 +90,6 @@ def _begun_with(folder: Path) -> str | None:
     except (OSError, ValueError, KeyError, TypeError):  # begun by nothing that ran a stage
         return None
     return dtype if dtype in ("float32", "bfloat16") else None
-        write_json(run.folder / "config.json", config)
 
 
 def model_key(path: str) -> str:
@@ -169,7 +168,7 @@ def train_system(
                 reference_dir=str(run.folder / "references"),
             ),
             folder / "training",
-            progress=_watch(run, f"{system.name}, seed {seed}"),
+            progress=watcher(run.progress, f"{system.name}, seed {seed}"),
         )
         write_jsonl(folder / "skipped.jsonl", result.skipped)
 
@@ -177,17 +176,6 @@ def train_system(
     skipped = read_jsonl(folder / "skipped.jsonl", Skip, on_error="skip").records
     training = folder / "training"
     return Trained(system.name, training / "final", training / "metrics.jsonl", tuple(skipped))
-
-
-def _watch(run: Run, label: str) -> Callable[[StepProgress], None]:
-    """The trainer's progress as the run's."""
-
-    def watch(at: StepProgress) -> None:
-        what = "train" if at.phase == "train" else "reference of"
-        loss = at.metrics.get("loss")
-        run.progress(f"{what} {label}", at.done, at.total, f"loss {loss:.4g}" if loss else "")
-
-    return watch
 
 
 _TRAINING_FIELDS = ("mode", "dtype", "batch_size", "token_budget", "on_long")

@@ -17,11 +17,15 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from pydantic import BaseModel
 
 from handrail.records import RunError, atomic_write
+
+if TYPE_CHECKING:  # what reads and writes run folders loads without torch
+    from handrail.training.metrics import Progress as TrainProgress
+    from handrail.training.metrics import Watcher
 
 
 class Progress(Protocol):
@@ -32,6 +36,21 @@ class Progress(Protocol):
 
 def quiet(stage: str, done: float, total: float, note: str = "") -> None:
     """A `Progress` that shows nothing."""
+
+
+def watcher(progress: Progress, label: str = "") -> Watcher:
+    """The trainer's progress as a `Progress`, with the newest loss as the note.
+
+    `label` says what is trained, where a run trains more than one model.
+    """
+    names = {"train": f"train {label}", "reference": f"reference of {label}"} if label else {}
+
+    def watch(at: TrainProgress) -> None:
+        loss = at.metrics.get("loss")
+        note = f"loss {loss:.4g}" if isinstance(loss, float) else ""
+        progress(names.get(at.phase, at.phase), at.done, at.total, note)
+
+    return watch
 
 
 def digest(value: Any) -> str:
