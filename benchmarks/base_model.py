@@ -37,7 +37,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     given = parser.parse_args()
     torch.set_num_threads(given.threads)
-    policy = load_policy(given.model, ModelSettings(dtype="bfloat16"))
+    policy = load_policy(given.model, ModelSettings(dtype="auto"))
     sampler = LocalSampler(policy, Renderer(policy.tokenizer))
     for result in (
         fluency(sampler, given.turns),

@@ -31,13 +31,14 @@ def test_a_finished_stage_is_told_once(capsys: pytest.CaptureFixture[str]) -> No
     assert capsys.readouterr().err.count("judge") == 1
 
 
-def test_quiet_says_nothing_but_errors(capsys: pytest.CaptureFixture[str]) -> None:
+def test_quiet_says_nothing_but_warnings_and_errors(capsys: pytest.CaptureFixture[str]) -> None:
     console = Console()
     console.quiet = True
     console.progress("train", 0, 1)
     console.say("a note")
+    console.warn("a warning")
     console.error("an error")
-    assert capsys.readouterr().err == "an error\n"
+    assert capsys.readouterr().err == "a warning\nan error\n"
 
 
 def test_json_is_the_only_thing_on_stdout(capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-import pytest
+from typing import Any
 
+import pytest
+import torch
+
+from handrail import models
 from handrail.cli import machine
 
 DEVICE = {"device_memory_gb": 25.0}
@@ -33,6 +37,49 @@ def test_the_largest_model_just_fits_and_lora_fits_more() -> None:
     assert by["lora", "float32"] > by["full", "float32"]
     assert by["lora", "bfloat16"] > by["lora", "float32"]
     assert any("16 P" in line for line in formula)
+
+
+@pytest.mark.parametrize(
+    ("ratio", "native", "expected"),
+    [
+        (1.9, True, "bfloat16 is 1.9 times as fast; dtype=auto takes bfloat16"),
+        (1.0, True, "bfloat16 gives no speed here; dtype=auto takes bfloat16"),
+        (0.01, False, "bfloat16 is 100.0 times slower; dtype=auto takes float32"),
+        (1.0, False, "bfloat16 gives no speed here; dtype=auto takes float32"),
+        (0.5, True, "bfloat16 is 2.0 times slower: use dtype=float32"),
+    ],
+)
+def test_the_advice_says_what_auto_takes(ratio: float, native: bool, expected: str) -> None:
+    assert machine.advice(ratio, native).startswith(expected)
+
+
+def test_a_product_that_would_take_too_long_is_timed_in_small(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    sizes: list[int] = []
+    made = torch.ones
+
+    def ones(rows: int, columns: int, **kind: Any) -> torch.Tensor:
+        sizes.append(rows)
+        return made(rows, columns, **kind)
+
+    monkeypatch.setattr(torch, "ones", ones)
+    assert machine._rate("float32", "cpu", 1e-7) > 0
+    assert sizes == [256]
+    assert machine._rate("float32", "cpu", 5.0) > 0
+    assert sizes == [256, 256, 1024]
+
+
+@pytest.mark.parametrize("native", [True, False])
+def test_a_cpu_without_bfloat16_is_noted(native: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(models, "native_bfloat16", lambda _device: native)
+    monkeypatch.setattr(machine, "_rate", lambda dtype, *_: {"float32": 110.4}.get(dtype, 1.04))
+    found = machine.doctor(8192)
+    rates = found["speed"]
+    assert (rates["float32_gflops"], rates["bfloat16_gflops"]) == (110, 1.0)
+    assert rates["bfloat16_native"] is native
+    noted = [note for note in found["notes"] if "no bfloat16 in hardware" in note]
+    assert len(noted) == (0 if native else 1)
 
 
 def test_the_machine_is_seen_as_it_is() -> None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import errno
 import json
+import warnings
 from pathlib import Path
 
 import pytest
 
 from handrail.cli import api, group
 from handrail.cli.group import invoke
-from handrail.records import RunError
+from handrail.records import HandrailWarning, RunError
 
 
 @pytest.fixture
@@ -41,6 +42,20 @@ def test_a_users_problem_is_one_message_and_exits_2(
     out, err = capsys.readouterr()
     assert out == ""
     assert err == "Error: runs/x: nothing is here. Run it first\n"
+
+
+def test_a_warning_is_one_line_on_stderr_and_the_work_goes_on(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def report(_run_dir: Path, **_: object) -> Path:
+        warnings.warn("this is slow. Use the other", HandrailWarning, stacklevel=1)
+        return Path("runs/x/report.html")
+
+    monkeypatch.setattr(api, "report", report)
+    assert invoke(["report", "runs/x"]) == 0
+    out, err = capsys.readouterr()
+    assert "report.html" in out
+    assert err == "Warning: this is slow. Use the other\n"
 
 
 def test_json_errors_leave_stdout_empty(capsys: pytest.CaptureFixture[str]) -> None:

@@ -110,7 +110,7 @@ def _rate(dtype: str, device: str, seconds: float) -> float:
         (a @ a).sum().item()  # warm-up, and waits for the device
         begun, rounds = time.perf_counter(), 0
         limit = seconds if size == large else seconds / 8
-        while time.perf_counter() - begun < limit:
+        while not rounds or time.perf_counter() - begun < limit:
             (a @ a)[0, 0].item()
             rounds += 1
         spent = time.perf_counter() - begun

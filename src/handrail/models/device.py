@@ -40,7 +40,7 @@ def resolve_dtype(dtype: str, device: str = "auto") -> Literal["float32", "bfloa
 
 
 def native_bfloat16(device: str = "auto") -> bool:
-    """Whether the device multiplies bfloat16 matrices in hardware; no error, whatever the device.
+    """Whether the device multiplies bfloat16 matrices in hardware.
 
     On a CPU these are AVX512-BF16, AMX, or ARM's BF16 instructions, with a torch that uses them;
     on CUDA compute capability 8.0 and above. Of other devices torch does not say it: False.
