@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable
 from typing import Any
 
@@ -85,6 +86,35 @@ def test_only_what_is_read_is_computed(window: int | None) -> None:
     assert_equal(flash, dense)
     if window is None:
         assert_equal(results(score_tree_attention, batch, (4, 2), read, weigh=read), dense)
+
+
+WAYS = {
+    "dense": (dense_tree_attention, "handrail.models.attention.visible"),
+    "flash": (flash_tree_attention, "handrail.models.blocks._pieces"),
+    "scores": (score_tree_attention, "handrail.models.scores._chunks"),
+    "flex": (flex_tree_attention, "handrail.models.flex.create_block_mask"),
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_what_a_layout_needs_is_made_once_for_all_layers(
+    way: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compute, maker = WAYS[way]
+    module, name = maker.rsplit(".", 1)
+    real = getattr(importlib.import_module(module), name)
+    made: list[Any] = []
+    monkeypatch.setattr(maker, lambda *a, **k: made.append(a) or real(*a, **k))
+    batch = row()
+    inputs = [torch.randn(1, h, batch.n_tokens, 16) for h in (4, 2, 2)]
+    first, second = (compute(*inputs, batch.layout, 0.3) for _ in range(2))
+    assert torch.equal(first, second)
+    assert len(made) == 1
+    other = {"read": ((0, 3),)} if way == "scores" else {"window": 7}
+    compute(*inputs, batch.layout, 0.3, **other)
+    assert len(made) == 2
+    compute(*inputs, row().layout, 0.3)
+    assert len(made) == 3
 
 
 def test_read_ranges_hold_all_places_and_join_near_ones() -> None:

@@ -21,7 +21,7 @@ from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
 
 from handrail.models.blocks import flash_tree_attention
-from handrail.models.rows import TreeRow
+from handrail.models.rows import TreeRow, once, one_head_each
 from handrail.models.scores import score_tree_attention
 from handrail.records import ModelError
 from handrail.trees import TreeLayout
@@ -130,13 +130,8 @@ def dense_tree_attention(
     window: int | None = None,
 ) -> Tensor:
     """Tree attention by one dense mask: the slow, obvious version, (1, T, heads, d)."""
-    seen = layout.cache.get(("dense", window))
-    if seen is None:
-        seen = visible(layout, window)
-        layout.cache[("dense", window)] = seen
-    groups = query.shape[1] // key.shape[1]
-    if groups > 1:
-        key, value = key.repeat_interleave(groups, 1), value.repeat_interleave(groups, 1)
+    seen = once(layout, ("dense", window), lambda: visible(layout, window))
+    key, value = one_head_each(query, key, value)
     out = F.scaled_dot_product_attention(query, key, value, attn_mask=seen, scale=scale)
     return out.transpose(1, 2)
 

@@ -18,7 +18,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from handrail.models.rows import read_blocks
+from handrail.models.rows import once, one_head_each, read_blocks
 from handrail.trees import Block, TreeLayout
 
 _flash = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
@@ -58,13 +58,12 @@ def flash_tree_attention(
     With a `window`, a token sees those less than `window` above it in depth, itself included. With
     `read` ranges, other places are left zero.
     """
-    groups = query.shape[1] // key.shape[1]
-    if groups > 1:
-        key, value = key.repeat_interleave(groups, 1), value.repeat_interleave(groups, 1)
-    name = ("pieces", window, query.dtype, read)
-    pieces = layout.cache.get(name)
-    if pieces is None:
-        pieces = layout.cache[name] = _pieces(layout, window, query.dtype, read)
+    key, value = one_head_each(query, key, value)
+    pieces = once(
+        layout,
+        ("pieces", window, query.dtype, read),
+        lambda: _pieces(layout, window, query.dtype, read),
+    )
     return _FlashTree.apply(query, key, value, pieces, scale)
 
 

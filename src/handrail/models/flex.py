@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn.attention.flex_attention import BlockMask, create_block_mask, flex_attention
 
+from handrail.models.rows import once
 from handrail.trees import TreeLayout
 
 MaskMod = Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]
@@ -47,14 +48,14 @@ def mask_mod(layout: TreeLayout, window: int | None = None) -> MaskMod:
 
 def block_mask(layout: TreeLayout, window: int | None, device: torch.device) -> BlockMask:
     """The layout's block mask, made once and shared by all layers."""
-    mask = layout.cache.get(("flex", window))
-    if mask is None:
-        filled = -(-len(layout) // _MULTIPLE) * _MULTIPLE
-        mask = create_block_mask(
+    filled = -(-len(layout) // _MULTIPLE) * _MULTIPLE
+
+    def make() -> BlockMask:
+        return create_block_mask(
             mask_mod(layout, window), None, None, filled, filled, device=device
         )
-        layout.cache[("flex", window)] = mask
-    return mask
+
+    return once(layout, ("flex", window), make)
 
 
 def flex_tree_attention(

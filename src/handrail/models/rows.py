@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
+from typing import TypeVar
 
 import torch
 from torch import Tensor
 
 from handrail.trees import Block, TreeLayout
 
+T = TypeVar("T")
 _GAP = 32  # read ranges nearer to each other than this are computed as one
 
 
@@ -29,6 +32,24 @@ class TreeRow:
     read: tuple[tuple[int, int], ...] | None = None
     keep_scores_mb: int = 0
     calls: int = 0
+
+
+def one_head_each(query: Tensor, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
+    """Keys and values with one head per head of the queries, for kernels without grouped heads."""
+    groups = query.shape[1] // key.shape[1]
+    if groups == 1:
+        return key, value
+    return key.repeat_interleave(groups, 1), value.repeat_interleave(groups, 1)
+
+
+def once(layout: TreeLayout, name: tuple[Hashable, ...], make: Callable[[], T]) -> T:
+    """What a way of attending derives from a layout, made once and shared by all layers.
+
+    `name` holds the way's own name and all that `make` depends on beside the layout.
+    """
+    if name not in layout.cache:
+        layout.cache[name] = make()
+    return layout.cache[name]
 
 
 def read_ranges(positions_L: Tensor) -> tuple[tuple[int, int], ...]:

@@ -18,7 +18,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from handrail.models.rows import read_blocks
+from handrail.models.rows import once, one_head_each, read_blocks
 from handrail.trees import Block, TreeLayout
 
 _ROWS = 256  # queries of a chunk
@@ -52,12 +52,8 @@ def score_tree_attention(
     Probabilities are kept for the backward pass if they take at most `keep_mb`, else computed
     again. With `read` ranges, other places are left zero.
     """
-    groups = query.shape[1] // key.shape[1]
-    if groups > 1:
-        key, value = key.repeat_interleave(groups, 1), value.repeat_interleave(groups, 1)
-    chunks = layout.cache.get(("chunks", read))
-    if chunks is None:
-        chunks = layout.cache["chunks", read] = _chunks(read_blocks(layout, read))
+    key, value = one_head_each(query, key, value)
+    chunks = once(layout, ("chunks", read), lambda: _chunks(read_blocks(layout, read)))
     size = sum(c.n_scores for c in chunks) * query.shape[1] * query.element_size()
     keep = torch.is_grad_enabled() and size <= keep_mb * 2**20
     return _ScoreTree.apply(query, key, value, chunks, scale, keep)
