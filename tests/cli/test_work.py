@@ -21,7 +21,13 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from handrail.recipes.pretrain import PretrainSettings, new_model, train_tokenizer
 
     sizes = PretrainSettings(
-        vocabulary=600, layers=2, width=32, heads=4, kv_heads=2, intermediate=64
+        vocabulary=600,
+        layers=2,
+        width=32,
+        heads=4,
+        kv_heads=2,
+        intermediate=64,
+        copying=False,
     )
     texts = [m.content for c in world.generate(20, 0) for m in c.messages]
     tokenizer = train_tokenizer(texts, sizes.vocabulary)

@@ -11,7 +11,14 @@ from handrail.recipes.pretrain import pretrain
 from handrail.recipes.small_model import PretrainSettings
 
 TINY = PretrainSettings(
-    vocabulary=600, layers=1, width=32, heads=2, kv_heads=2, intermediate=48, tokens_per_step=2048
+    copying=False,
+    vocabulary=600,
+    layers=1,
+    width=32,
+    heads=2,
+    kv_heads=2,
+    intermediate=48,
+    tokens_per_step=2048,
 )
 
 

@@ -23,7 +23,9 @@ import torch.nn.functional as F
 from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 
 from handrail import world
+from handrail.models import resolve_dtype
 from handrail.models.allocator import keep_freed_memory
+from handrail.recipes.muon import Muon
 from handrail.recipes.run import Progress, quiet, write_json
 from handrail.recipes.small_model import PretrainSettings, new_model, train_tokenizer
 from handrail.records import Conversation, ModelError, Turn
@@ -34,8 +36,8 @@ IGNORED = -100
 # What a token belongs to: the prompt up to the first reply, later text, the agent's replies.
 PLAYBOOK, TEXT, AGENT = 0, 1, 2
 Row = tuple[list[int], list[int]]  # token ids and their kinds
-# What the packaged model was made from: 10 million tokens, no conversation that a recipe uses.
-WORLD_CONVERSATIONS, WORLD_SEED = 20_000, 770_001
+# What the packaged model was made from: 7.8 million tokens, no conversation that a recipe uses.
+WORLD_CONVERSATIONS, WORLD_SEED = 15_500, 770_001
 
 
 def encode(conversation: Conversation, renderer: Renderer) -> Row:
@@ -89,18 +91,15 @@ def collate(rows: Sequence[Row], pad: int, least: int) -> tuple[torch.Tensor, to
     return ids_BS[:, :-1], target_BS[:, 1:]
 
 
-def optimisers(model: torch.nn.Module, settings: PretrainSettings) -> list[torch.optim.Optimizer]:
-    """Muon for the layers' matrices, AdamW for everything else."""
+def optimisers(
+    model: torch.nn.Module, settings: PretrainSettings, dtype: torch.dtype = torch.float32
+) -> list[torch.optim.Optimizer]:
+    """Muon, working in `dtype`, for the layers' matrices; AdamW for everything else."""
     matrices = [p for n, p in model.named_parameters() if p.ndim == 2 and "embed" not in n]
     known = {id(p) for p in matrices}
     others = [p for p in model.parameters() if id(p) not in known]
     return [
-        torch.optim.Muon(
-            matrices,
-            lr=settings.muon_lr,
-            weight_decay=settings.weight_decay,
-            adjust_lr_fn="match_rms_adamw",
-        ),
+        Muon(matrices, lr=settings.muon_lr, weight_decay=settings.weight_decay, dtype=dtype),
         torch.optim.AdamW(others, lr=settings.adam_lr, betas=(0.9, 0.95), weight_decay=0.0),
     ]
 
@@ -180,7 +179,8 @@ def _loop(
     progress: Progress,
 ) -> list[float]:
     """All optimiser steps; returns the loss of each."""
-    opts = optimisers(model, settings)
+    dtype = getattr(torch, resolve_dtype(settings.dtype, "cpu"))
+    opts = optimisers(model, settings, dtype)
     begun, log = _restore(out, model, opts)
     warm = max(1, len(steps) // 50)
     saved = time.monotonic()
@@ -193,7 +193,7 @@ def _loop(
         least = TEXT if index < settings.text_share * len(steps) else AGENT
         step = [rows[i] for i in steps[index]]
         ids_BS, target_BS = collate(step, pad, least)
-        with torch.autocast("cpu", torch.bfloat16, enabled=settings.dtype == "bfloat16"):
+        with torch.autocast("cpu", torch.bfloat16, enabled=dtype == torch.bfloat16):
             hidden = model.model(input_ids=ids_BS, use_cache=False).last_hidden_state
             trained = target_BS != IGNORED
             logits = model.lm_head(hidden[trained])

@@ -9,6 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
+from handrail.recipes.induction import start_copying
+
 END, PAD = "<|end|>", "<|pad|>"
 
 # The same layout as a chat template, for tools that know nothing of the guardrail style.
@@ -26,24 +28,27 @@ class PretrainSettings(BaseModel):
     """Size of the model and of its training.
 
     For the first `text_share` of the steps all text after the playbook is trained (customers and
-    facts too), then the agent's replies alone.
+    facts too), then the agent's replies alone. `copying`: start with heads that copy from the
+    context (induction.py); `rotary_base` is large so that they compare words over any distance.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     vocabulary: int = Field(default=3072, ge=300)
-    layers: int = Field(default=5, ge=1)
-    width: int = Field(default=224, ge=16)
-    heads: int = Field(default=7, ge=1)
-    kv_heads: int = Field(default=7, ge=1)
-    intermediate: int = Field(default=576, ge=16)
+    layers: int = Field(default=4, ge=1)
+    width: int = Field(default=256, ge=16)
+    heads: int = Field(default=4, ge=1)
+    kv_heads: int = Field(default=4, ge=1)
+    intermediate: int = Field(default=640, ge=16)
     positions: int = Field(default=2048, ge=128)
+    rotary_base: float = Field(default=1e7, gt=1)
+    copying: bool = True
     epochs: int = Field(default=1, ge=1)
     tokens_per_step: int = Field(default=4096, ge=128)
-    muon_lr: float = Field(default=8e-3, gt=0)
-    adam_lr: float = Field(default=8e-3, gt=0)
+    muon_lr: float = Field(default=4e-3, gt=0)
+    adam_lr: float = Field(default=4e-3, gt=0)
     weight_decay: float = Field(default=0.05, ge=0)
-    dtype: str = Field(default="bfloat16", pattern="^(float32|bfloat16)$")
+    dtype: str = Field(default="auto", pattern="^(auto|float32|bfloat16)$")
     text_share: float = Field(default=0.6, ge=0, le=1)
     seed: int = 0
     checkpoint_seconds: float = Field(default=120, gt=0)
@@ -71,9 +76,9 @@ def train_tokenizer(texts: Sequence[str], vocabulary: int) -> PreTrainedTokenize
 
 
 def new_model(settings: PretrainSettings, tokenizer: PreTrainedTokenizerFast) -> LlamaForCausalLM:
-    """A Llama with random weights for this tokenizer."""
+    """A Llama with fresh weights for this tokenizer: random ones, and copying heads if wanted."""
     torch.manual_seed(settings.seed)
-    return LlamaForCausalLM(
+    model = LlamaForCausalLM(
         LlamaConfig(
             vocab_size=len(tokenizer),
             hidden_size=settings.width,
@@ -86,5 +91,9 @@ def new_model(settings: PretrainSettings, tokenizer: PreTrainedTokenizerFast) ->
             pad_token_id=tokenizer.pad_token_id,
             eos_token_id=tokenizer.eos_token_id,
             bos_token_id=None,
+            rope_parameters={"rope_type": "default", "rope_theta": settings.rotary_base},
         )
     )
+    if settings.copying:
+        start_copying(model, settings.seed)
+    return model
