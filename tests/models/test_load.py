@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
+from huggingface_hub import constants
 from transformers import BertConfig
 
-from handrail.models import ModelSettings, load_policy, random_policy
-from handrail.records import ModelError, SettingError
+from handrail.models import ModelSettings, hub, load_policy, random_policy
+from handrail.records import HandrailWarning, ModelError, SettingError
 from handrail.trees import Renderer, build_trees, collate
 from tests.models.configs import configs
 from tests.trees import toys
@@ -63,6 +70,95 @@ def test_missing_models(tmp_path: Path, monkeypatch: Any) -> None:
     (tmp_path / "broken" / "config.json").write_text("{")
     with pytest.raises(ModelError, match="could not be loaded"):
         load_policy(tmp_path / "broken")
+
+
+@pytest.fixture
+def online(tmp_path: Path, monkeypatch: Any) -> Iterator[Any]:
+    """A hub of our own: `answer` is how it treats a request; what was asked is in `asked`."""
+    fake = SimpleNamespace(asked=[], answer=lambda handler: handler.send_error(404))
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_HEAD(self) -> None:
+            fake.asked.append(self.path)
+            fake.answer(self)
+
+        do_GET = do_HEAD
+
+        def log_message(self, *args: Any) -> None: ...
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    at(f"http://127.0.0.1:{server.server_port}", monkeypatch)
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
+    yield fake
+    server.shutdown()
+    server.server_close()
+
+
+def at(endpoint: str, monkeypatch: Any) -> None:
+    """Make this the hub, as HF_ENDPOINT does in a new process."""
+    path = "/{repo_id}/resolve/{revision}/{filename}"
+    monkeypatch.setattr(constants, "ENDPOINT", endpoint)
+    monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", endpoint + path)
+
+
+def closed_port() -> str:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        return f"http://127.0.0.1:{taken.getsockname()[1]}"
+
+
+def test_no_hub_and_no_cached_copy_is_one_quick_error(online: Any, monkeypatch: Any) -> None:
+    at(closed_port(), monkeypatch)
+    monkeypatch.setattr(time, "sleep", lambda s: pytest.fail(f"the client waits {s} s"))
+    with pytest.raises(
+        ModelError, match=r"cannot be reached \(.*refused.*not in the cache"
+    ) as caught:
+        load_policy("some-owner/some-model")
+    assert "HF_ENDPOINT" in caught.value.mend
+    assert online.asked == []
+
+
+def test_a_hub_that_never_answers_is_one_quick_error(online: Any, monkeypatch: Any) -> None:
+    release = threading.Event()
+    online.answer = lambda handler: release.wait(60)
+    monkeypatch.setattr(hub, "WAIT_S", 0.3)
+    begun = time.monotonic()
+    with pytest.raises(ModelError, match=r"cannot be reached \(no answer within"):
+        load_policy("some-owner/some-model")
+    assert time.monotonic() - begun < 20
+    release.set()
+
+
+@pytest.mark.parametrize("status", [401, 404, 503])
+def test_a_hub_that_answers_is_left_to_the_loader(online: Any, status: int) -> None:
+    online.answer = lambda handler: handler.send_error(status)
+    assert hub.found("some-owner/some-model") == "some-owner/some-model"
+    assert online.asked == ["/some-owner/some-model/resolve/main/config.json"]
+    assert hub.found("no name at all") == "no name at all"
+
+
+def test_a_cached_model_is_loaded_where_the_hub_is_silent(
+    online: Any, tmp_path: Path, monkeypatch: Any
+) -> None:
+    saved = random_policy(configs()["llama"], toys.tokenizer())
+    commit = "0" * 40
+    home = tmp_path / "cache" / "models--some-owner--some-model"
+    saved.save(home / "snapshots" / commit)
+    (home / "refs").mkdir()
+    (home / "refs" / "main").write_text(commit)
+    at(closed_port(), monkeypatch)
+    monkeypatch.setattr(time, "sleep", lambda s: pytest.fail(f"the client waits {s} s"))
+    with pytest.warns(HandrailWarning, match="'some-owner/some-model' is loaded from the cache"):
+        policy = load_policy("some-owner/some-model")
+    assert torch.equal(policy.logps(BATCH), saved.logps(BATCH))
+    (home / "snapshots" / commit / "model.safetensors").unlink()
+    with (
+        pytest.warns(HandrailWarning),
+        pytest.raises(ModelError, match="could not be loaded"),
+    ):
+        load_policy("some-owner/some-model")
 
 
 def test_a_model_that_is_no_causal_language_model(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 from handrail.models.allocator import keep_freed_memory
 from handrail.models.attention import ATTENTION, register
 from handrail.models.device import resolve_device, resolve_dtype
+from handrail.models.hub import found
 from handrail.models.policy import Policy
 from handrail.models.settings import ModelSettings
 from handrail.records import ModelError
@@ -30,7 +31,8 @@ def load_policy(name_or_path: str | Path, settings: ModelSettings | None = None)
         settings: full or LoRA, dtype and the rest.
 
     Raises:
-        ModelError: there is no such model or folder, or it is not a causal language model.
+        ModelError: there is no such model or folder, it is not a causal language model, or the hub
+            cannot be reached and the cache does not hold it.
     """
     settings = _resolved(settings or ModelSettings())
     where = _resolve(str(name_or_path))
@@ -121,7 +123,7 @@ def _with_lora(model: Any, settings: ModelSettings) -> nn.Module:
 
 
 def _resolve(name: str) -> str:
-    """A folder or a hub name; the packaged model's folder for "world"."""
+    """A folder or a hub name that can be asked for; the packaged model's folder for "world"."""
     if name == WORLD:
         folder = Path(str(resources.files("handrail"))) / "world" / "model"
         if not (folder / "config.json").is_file():
@@ -143,7 +145,7 @@ def _resolve(name: str) -> str:
         return str(path)
     if path.exists() or name.startswith((".", "/", "~")) or name.count("/") > 1:
         raise ModelError("there is no such folder", "Check the path to the model", name)
-    return name
+    return found(name)
 
 
 def _quietly(where: str, loader: Any, **kwargs: Any) -> Any:
