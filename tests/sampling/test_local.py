@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from functools import lru_cache
 
 import numpy as np
 import pytest
 import torch
-from transformers import GPT2Config, LlamaConfig, MistralConfig
+from tokenizers import Tokenizer, decoders, models, normalizers
+from transformers import GPT2Config, LlamaConfig, MistralConfig, PreTrainedTokenizerFast
 
 from handrail.models import ModelSettings, Policy, random_policy
 from handrail.recipes.small_model import train_tokenizer
@@ -110,7 +112,112 @@ def test_samples_of_one_prompt_differ_and_streaming_gives_the_first() -> None:
     drawn = sampler.sample([turn], params)[0]
     assert len({s.text for s in drawn}) > 1
     pieces = list(sampler.stream(turn, params.model_copy(update={"n": 1})))
-    assert drawn[0].text.startswith("".join(pieces).strip()[:3])
+    assert "".join(pieces) == drawn[0].text
+    assert len(pieces) > 1
+
+
+class Scripted(LocalSampler):
+    """A sampler whose model says given tokens."""
+
+    def __init__(self, tokenizer: PreTrainedTokenizerFast, tokens: list[int]) -> None:
+        super().__init__(None, Renderer(tokenizer, style="guardrail"))
+        self.tokens = tokens
+
+    def _prompt(self, turn, max_tokens):
+        return [0]
+
+    @contextmanager
+    def _generating(self):
+        yield None
+
+    def _decode(self, model, prompts, rows, params):
+        for token in self.tokens:
+            rows[0].tokens.append(token)
+            if token in self.renderer.stop_ids:
+                rows[0].finish = "stop"
+            yield
+
+
+def said(tokenizer: PreTrainedTokenizerFast, tokens: list[int]) -> tuple[str, list[str]]:
+    """The sampled text and the streamed pieces of one reply."""
+    sampler, params = Scripted(tokenizer, tokens), SamplingParams(max_tokens=len(tokens) + 1)
+    return sampler.sample(turns(1), params)[0][0].text, list(sampler.stream(turns(1)[0], params))
+
+
+@lru_cache(maxsize=2)
+def bytes_tokenizer(kind: str) -> PreTrainedTokenizerFast:
+    """Byte-level, or SentencePiece-like: pieces, and single bytes for what they do not cover."""
+    if kind == "byte-level":
+        return train_tokenizer([" ".join(WORDS)] * 4, 320)
+    pieces = ["<unk>", "</s>", *(f"<0x{n:02X}>" for n in range(256))]
+    pieces += ["\u2581", *"abcdefghijklmnopqrstuvwxyz"]
+    core = Tokenizer(
+        models.BPE({p: n for n, p in enumerate(pieces)}, [], byte_fallback=True, unk_token="<unk>")
+    )
+    core.normalizer = normalizers.Replace(" ", "\u2581")
+    core.decoder = decoders.Sequence(
+        [decoders.Replace("\u2581", " "), decoders.ByteFallback(), decoders.Fuse()]
+    )
+    return PreTrainedTokenizerFast(tokenizer_object=core, eos_token="</s>", unk_token="<unk>")
+
+
+# Characters of one to four bytes; spaces of three bytes, which the ends of a reply lose.
+TEXTS = [
+    "a caf\u00e9 \u4f60\u597d",
+    "ok \U0001f600\U0001f468\u200d\U0001f469 x",
+    "a\n\n\u4f60 \u3000\u2003b",
+]
+
+
+@pytest.mark.parametrize("stop", [False, True])
+@pytest.mark.parametrize("kind", ["byte-level", "byte-fallback"])
+@pytest.mark.parametrize("text", TEXTS)
+def test_a_stream_is_the_sampled_text_wherever_it_ends(text: str, kind: str, stop: bool) -> None:
+    tokenizer = bytes_tokenizer(kind)
+    ids = tokenizer(text, add_special_tokens=False)["input_ids"]
+    broken = 0
+    for end in range(len(ids) + 1):
+        tokens = ids[:end] + [tokenizer.eos_token_id] * stop
+        sampled, pieces = said(tokenizer, tokens)
+        assert "".join(pieces) == sampled
+        assert all(pieces)
+        broken += sampled.endswith("\ufffd")
+    assert sampled == text
+    assert broken > 3  # replies that end within a character, which both show as U+FFFD
+    assert len(pieces) >= 3
+
+
+@pytest.mark.parametrize("kind", ["byte-level", "byte-fallback"])
+def test_a_stream_of_any_bytes_is_the_sampled_text(kind: str) -> None:
+    tokenizer = bytes_tokenizer(kind)
+    rng = np.random.default_rng(7)
+    alphabet = [*"ab \n\u4f60\u3000", "\U0001f600"]
+    for _ in range(150):
+        ids = tokenizer("".join(rng.choice(alphabet, 6)), add_special_tokens=False)["input_ids"]
+        tokens = [t for t in ids if rng.random() > 0.2]  # bytes lost: invalid in the middle too
+        sampled, pieces = said(tokenizer, tokens)
+        assert "".join(pieces) == sampled
+
+
+def test_a_tokenizer_that_joins_words_streams_what_it_samples() -> None:
+    words = {
+        w: n for n, w in enumerate(["[UNK]", "[END]", "we", "do", "n", "'", "t", "'t", ".", "go"])
+    }
+    core = Tokenizer(models.WordLevel(words, unk_token="[UNK]"))
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=core,
+        unk_token="[UNK]",
+        eos_token="[END]",
+        clean_up_tokenization_spaces=True,
+    )
+    rng = np.random.default_rng(3)
+    joined = 0
+    for _ in range(100):
+        tokens = [int(t) for t in rng.choice(range(2, len(words)), 7)]
+        sampled, pieces = said(tokenizer, tokens)
+        assert "".join(pieces) == sampled
+        joined += sampled.count(" ") < len(tokens) - 1
+    assert joined > 50
 
 
 def test_the_model_is_as_it_was_after_sampling_and_lora_samples_too() -> None:

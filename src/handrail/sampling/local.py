@@ -9,6 +9,7 @@ a draw does not depend on which other prompts share its batch (up to float round
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -20,6 +21,8 @@ import torch
 from handrail.models import Policy
 from handrail.records import ModelError, Sample, SamplingParams, Turn
 from handrail.trees import Renderer
+
+_BYTE = re.compile("<0x[0-9A-F]{2}>")  # a token that is one byte (of SentencePiece's tokenizers)
 
 
 @dataclass
@@ -63,17 +66,40 @@ class LocalSampler:
         return replies
 
     def stream(self, turn: Turn, params: SamplingParams) -> Iterator[str]:
-        """One reply, in pieces of text as they come (for a chat)."""
+        """One reply, in pieces of text as they come (for a chat).
+
+        Together they are the text of `sample`, byte for byte: what a further token may change waits
+        until it is settled, and bytes at the end that are no character come as U+FFFD in both.
+        """
         prompt = self._prompt(turn, params.max_tokens)
         row = _Row(turn=0, uniforms=_uniforms(params, turn.id, 0))
         shown = ""
         with self._generating() as model:
             for _ in self._decode(model, [prompt], [row], params):
-                text = self.renderer.decode(row.tokens)
-                # A character of several bytes may still be incomplete at the end.
-                if text.startswith(shown) and not text.endswith("\ufffd"):
+                text = self._settled(row.tokens)
+                if len(text) > len(shown):
                     yield text[len(shown) :]
                     shown = text
+        rest = self._sample(row).text[len(shown) :]
+        if rest:
+            yield rest
+
+    def _settled(self, tokens: list[int]) -> str:
+        """The start of a reply's text that no token after these changes."""
+        tokenizer = self.renderer.tokenizer
+        skipped, end = set(tokenizer.all_special_ids), len(tokens)
+        # Single bytes are decoded as one run: one byte more can make all of it U+FFFD, or text.
+        while end and (
+            tokens[end - 1] in skipped
+            or _BYTE.fullmatch(tokenizer.convert_ids_to_tokens(tokens[end - 1]) or "")
+        ):
+            end -= 1
+        # The last character may be incomplete, and a space, which is lost at the end of a text.
+        text = self.renderer.decode(tokens[:end]).rstrip("\ufffd").rstrip()
+        if getattr(tokenizer, "clean_up_tokenization_spaces", False):
+            # It joins words: of the three spaces in "we n ' t" the last token decides on two.
+            return " ".join(text.split(" ")[:-2])
+        return text
 
     def _prompt(self, turn: Turn, max_tokens: int) -> list[int]:
         prompt = self.renderer.prompt_ids(turn)
