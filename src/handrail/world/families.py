@@ -59,6 +59,14 @@ _SYNONYMS = {
     "text message": r"(?:text(?: message)?s?|sms)",
     "letter": r"(?:letters?|post)",
     "e-mail": r"e-?mails?",
+    "e-mail address": r"(?:e-?)?mail (?:address|account)",
+    "postcode": r"(?:post ?code|postal code|zip(?: code)?)",
+    "postal address": r"(?:postal|mailing|post) address",
+    "phone number": r"(?:(?:tele)?phone|mobile) number",
+    "security word": r"(?:security|secret) ?word",
+    "full name": r"(?:(?:full|complete|whole) name|first and last names?|first name and surname)",
+    "students": r"students?",
+    "seniors": r"seniors?",
 }
 
 

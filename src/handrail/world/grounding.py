@@ -6,7 +6,7 @@ import re
 from functools import lru_cache
 
 from handrail.records.checks import negated
-from handrail.world.facts import MONTHS, WEEKDAYS, Fact, facts
+from handrail.world.facts import MONTHS, WEEKDAYS, Fact, digits, facts
 from handrail.world.lexicon import joined, known, stem
 from handrail.world.phrases import table
 from handrail.world.source import Source, pool_names, sentences
@@ -104,9 +104,26 @@ def invented_facts(source: Source, reply: str) -> list[str]:
     out: list[str] = []
     for sentence in sentences(reply):
         for fact in facts(sentence):
-            if not _grounded(fact, source) and not _skipped(fact, sentence, reply):
+            if _skipped(fact, sentence, reply):
+                continue
+            if not _grounded(fact, source) or _miscounted(fact, sentence, source):
                 out.append(fact.text)
     return out
+
+
+_COUNTED = re.compile(r"\b(\d+) (?:\w+ )?(questions?)\b")
+
+
+def _miscounted(fact: Fact, sentence: str, source: Source) -> bool:
+    """Whether the source counts the same things, and never as many as the reply says."""
+    if fact.kind != "number":
+        return False
+    counted = _COUNTED.match(digits(sentence)[fact.start :])
+    if counted is None:
+        return False
+    noun = stem(counted.group(2).lower())
+    counts = {n for n, what in _COUNTED.findall(digits(source.everything)) if stem(what) == noun}
+    return bool(counts) and counted.group(1) not in counts
 
 
 @lru_cache(maxsize=1)
@@ -175,6 +192,10 @@ _CALENDAR = frozenset(
 _DATES = frozenset(n[:3] for n in _CALENDAR)
 
 
+# What the customer's own words can ground too: what he asked for or told.
+_TOLD = frozenset(("ended", "handed"))
+
+
 def invented_promises(source: Source, reply: str) -> list[str]:
     """Refunds, credits, gifts and the like that a reply promises and nothing grounds."""
     out: list[str] = []
@@ -186,11 +207,17 @@ def invented_promises(source: Source, reply: str) -> list[str]:
             continue
         for kind in table("oracle")["promises"]:
             match = joined("promises", kind).search(sentence)
-            if match is None or joined("grounds", kind).search(source.granting):
+            held = source.everything if kind in _TOLD else source.granting
+            if match is None or joined("grounds", kind).search(held):
                 continue
             before = re.split(r"[,;:]| but | and | so ", sentence[: match.start()])[-1]
             inside = match.group()
-            if kind in ("waive", "free"):  # their own patterns hold negations
+            if kind in (
+                "waive",
+                "free",
+                "assurance",
+                "findings",
+            ):  # their own patterns hold negations
                 inside = ""
             if opens.search(before) or opens.search(inside):
                 continue

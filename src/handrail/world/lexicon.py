@@ -58,7 +58,7 @@ def world_words() -> frozenset[str]:
 def english() -> frozenset[str]:
     """Common English words, and the world's."""
     listed = (DATA / "words.txt").read_text("utf-8").split()
-    return frozenset(listed) | world_words() | words("care_words")
+    return frozenset(listed) | world_words() | words("care_words") | words("plain_words")
 
 
 @lru_cache(maxsize=1)

@@ -121,6 +121,13 @@ def misplaced(source: Source, reply: str) -> str:
         own = question.endswith("?") and re.search(r"\b(?:your|number|digits|name)\b", question)
         if own and any(_flat(question) in _flat(earlier) for earlier in source.agent):
             return "asks the same again"
+    if parrots(source, reply):
+        return "says the customer's words as its own"
+    if _agreed(source) and any(
+        _OFFER.match(q) and any(_flat(q) in _flat(earlier) for earlier in source.agent)
+        for q in sentences(reply)
+    ):
+        return "asks again what the customer has agreed to"
     if source.agent:
         greeted = any(joined("greetings").match(s) for a in source.agent for s in sentences(a))
         again = [s for s in sentences(reply) if joined("greetings").match(s)]
@@ -140,6 +147,26 @@ def misplaced(source: Source, reply: str) -> str:
         if asked and _given(source, asked.group(1).lower()):
             return f"asks again for the {asked.group(1)} number"
     return ""
+
+
+_OFFER = re.compile(r"(?:shall|should|may|can) i\b|do you (?:want|confirm)|would you like", re.I)
+_YES = re.compile(r"(?:yes|sure|okay|ok|please do|go ahead|that is right|correct)\b", re.I)
+
+
+def _agreed(source: Source) -> bool:
+    """Whether the customer's newest message says yes."""
+    return bool(_YES.match(source.newest))
+
+
+def parrots(source: Source, reply: str) -> bool:
+    """Whether a sentence of the reply repeats what the customer said of himself."""
+    users = [_flat(m.content) for m in source.turn.context if m.role == "user"]
+    for sentence in sentences(reply):
+        said = _flat(straight(sentence))
+        own = re.match(r"(?:i|my|we)\b", said)
+        if own and len(said.split()) >= 5 and any(said in _flat(user) for user in users):
+            return True
+    return False
 
 
 def _given(source: Source, kind: str) -> bool:
@@ -233,6 +260,8 @@ def unresponsive(source: Source, reply: str) -> str:
         return f"another matter: {', '.join(sorted(foreign))}"
     if _hears(source, said):
         return ""
+    if _only_parts(newest):
+        return "passes over the thanks or the goodbye"
     if any(_meets(kind).search(said) for kind in _kinds(newest)):
         return ""
     asks = "?" in newest
@@ -264,6 +293,17 @@ def _parting() -> re.Pattern[str]:
 
 def _one(patterns: list[str]) -> re.Pattern[str]:
     return re.compile("|".join(f"(?:{p})" for p in patterns), re.IGNORECASE)
+
+
+def _only_parts(message: str) -> bool:
+    """Whether a message thanks or takes leave and says nothing else."""
+    return (
+        "?" not in message
+        and len(message.split()) <= 9
+        and not re.search(r"\d", message)
+        and bool(_parting().search(message))
+        and not any(_asks(kind).search(message) for kind in ("upset", "gives_id", "request"))
+    )
 
 
 @lru_cache(maxsize=16384)
