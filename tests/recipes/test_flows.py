@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -14,8 +16,9 @@ from handrail.recipes import corpus as corpus_module
 from handrail.recipes.corpus import Corpora, Corpus, read_turns, take_points, whole_conversations
 from handrail.recipes.flow2 import SAME, feedback_turns
 from handrail.recipes.outcome import SeedOutcome
+from handrail.recipes.page import _skips
 from handrail.recipes.settings import FlowSettings, QuickstartSettings
-from handrail.records import RecordError, Reply, RunError, write_jsonl
+from handrail.records import RecordError, Reply, RunError, Skip, write_jsonl
 
 SMALL: dict[str, Any] = {
     "train_points": 20,
@@ -96,7 +99,7 @@ def test_feedback_keeps_only_answers_that_differ_and_are_worse() -> None:
         assert list(turn.pairs()) == [(0, 1)]
         assert turn.replies[1].breaks
         assert turn.replies[1].author == "bot"
-    assert sum(int(s.where.split()[0]) for s in skips) == len(turns) - len(kept)
+    assert sum(s.count for s in skips) == len(turns) - len(kept)
     assert any("nearly so" in s.reason for s in skips)
     assert SAME < 100
 
@@ -193,3 +196,14 @@ def test_settings_say_their_rates() -> None:
     assert FlowSettings(model="any/7b").rate("sft") == 5e-4
     assert FlowSettings(model="any/7b").rate("kto_pair") == 5e-7
     assert FlowSettings(learning_rates={"ipo": 1e-5}).rate("ipo") == 1e-5
+
+
+def test_what_the_files_lack_counts_once_for_all_seeds() -> None:
+    corpus = Corpora(FlowSettings(**SMALL)).of(0)
+    corpus = dataclasses.replace(corpus, skipped=(Skip(what="line", reason="not JSON"),))
+    seeds = [SeedOutcome(seed=n, corpus=corpus) for n in range(3)]
+    for one in seeds:
+        one.skipped.append(Skip(what="feedback pair", reason="not worse", count=4))
+    outcomes = SimpleNamespace(seeds=seeds)
+    skips = _skips(SimpleNamespace(outcomes=outcomes, recall={}))  # type: ignore[arg-type]
+    assert [(s.what, s.count) for s in skips] == [("line", 1)] + [("feedback pair", 4)] * 3

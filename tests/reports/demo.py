@@ -177,7 +177,15 @@ def demo(count: int = 240, seeds: int = 3, systems: Sequence[str] = SYSTEMS) -> 
             ),
             LeftOut(
                 [Skip(what="turn", reason="the prompt is over the token budget", where="t7")] * 12
-                + [Skip(what="line", reason="not JSON", where="data.jsonl, line 3")],
+                + [Skip(what="line", reason="not JSON", where="data.jsonl, line 3")]
+                + [
+                    Skip(
+                        what="rejected candidate",
+                        reason="near-equal to a reply of the turn",
+                        where="reply of another turn",
+                        count=1204,
+                    )
+                ],
                 counts=[("reply", "cut at 128 tokens", 31)],
             ),
             JudgeQuality(results, "dice with noise"),

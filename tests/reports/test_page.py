@@ -169,6 +169,27 @@ def test_nothing_left_out_is_said() -> None:
     assert "Nothing was skipped or cut" in LeftOut().html()
 
 
+def test_what_was_left_out_adds_up_by_reason() -> None:
+    skips = [
+        Skip(what="candidate", reason="empty", where="own sample", count=1200),
+        Skip(what="candidate", reason="empty", where="offered", count=34),
+        Skip(what="line", reason="not JSON", where="line 3"),
+        Skip(what="line", reason="not JSON", where="line 9"),
+        Skip(what="turn", reason="too long", where="t7"),
+    ]
+    section = LeftOut(skips, counts=[("reply", "cut", 31), ("reply", "empty", 0)], most=3)
+    reader = Reader()
+    reader.feed(section.html())
+    cells = [text for name, text in reader.texts if name in ("th", "td")]
+    assert [cells[n : n + 4] for n in range(0, 8, 4)] == [
+        ["What", "Why", "How many", "For example"],
+        ["candidate", "empty", "1,234", "own sample"],
+    ]
+    assert cells[8:] == ["reply", "cut", "31", "line", "not JSON", "2", "line 3"]
+    (note,) = [text for name, text in reader.texts if name == "p"]
+    assert note == "1,268 in all. Not shown: 1 rarer reasons, 1 in all."
+
+
 def test_size_with_ten_systems_and_300_turns() -> None:
     systems = ("base", "M1-SFT", "M2-SFT", "IPO", "SFT→IPO", "SFT→KTO-pair", *"wxyz")
     assert len(systems) == 10

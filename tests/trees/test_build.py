@@ -73,7 +73,8 @@ def test_what_is_too_long_is_refused_skipped_or_cut_and_counted() -> None:
     assert cut.stats["replies"] == 8
     assert [s.what for s in cut.skipped] == ["context", "sharing"]
     assert cut.stats["longest"] <= limit
-    assert "1 oldest" in cut.skipped[0].reason
+    assert "(1 of " in cut.skipped[0].where
+    assert len({(s.what, s.reason) for s in skipped.skipped}) == 1  # so that they add up
     hopeless = build(turns, max_tokens=40, on_long="cut_context")
     assert hopeless.trees == ()
     assert len([s for s in hopeless.skipped if s.what == "reply"]) == 8

@@ -96,7 +96,7 @@ def test_a_template_that_rewrites_history_is_counted_and_still_shared() -> None:
     turns = toys.conversation_turns(4)
     forest = build_trees(turns, Renderer(tokenizer))
     assert forest.stats["prefix_breaks"] == 3
-    assert [s.what for s in forest.skipped] == ["sharing"]
+    assert [(s.what, s.count) for s in forest.skipped] == [("sharing", 3)]
     whole = Renderer(toys.tokenizer(toys.CHATML, "<|im_end|>"))
     assert forest.stats["tokens"] > build_trees(turns, whole).stats["tokens"]
 

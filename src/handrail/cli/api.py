@@ -9,7 +9,6 @@ handrail.judge({"base": "base.jsonl", "ipo": made.turns}).summary()
 from __future__ import annotations
 
 import time
-from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ from handrail.cli.care import check_world, pretrain_world
 from handrail.cli.files import as_turns, read_config, read_playbook, read_records
 from handrail.cli.fit import Fitted, train, training_settings
 from handrail.cli.judging import Judged, judge
+from handrail.cli.options import left_out
 from handrail.cli.runs import recipe_settings, recipes, report, run
 from handrail.records import (
     Conversation,
@@ -130,8 +130,7 @@ class Generated:
             "turns": len(self.turns),
             "replies": replies,
             "cut_off": self.cut_off,
-            "skipped": len(self.skipped),
-            "skipped_reasons": dict(Counter(skip.reason for skip in self.skipped)),
+            **left_out(self.skipped),
             "seconds": round(self.seconds, 1),
         }
 

@@ -163,7 +163,7 @@ def _left_out(
     """Print the result with what was left out, counted and, the first few, named."""
     summary["skipped"] = [skip.model_dump() for skip in skipped]
     if skipped:
-        lines.append(f"Left out: {len(skipped)}")
+        lines.append(f"Left out: {sum(skip.count for skip in skipped):,}")
         lines += [f"  {skip.where}: {skip.reason}" for skip in skipped[:SHOWN]]
     console.result(summary, "\n".join(lines))
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from handrail.cli.files import as_turns
-from handrail.cli.options import fields, plain, share
+from handrail.cli.options import fields, left_out, plain, share
 from handrail.records import Conversation, RecordError, SettingError, Turn, nearest
 
 if TYPE_CHECKING:
@@ -44,8 +43,7 @@ class Fitted:
             "steps": self.result.steps,
             "metrics": str(self.result.metrics_path),
             "loss": self.result.loss,
-            "skipped": len(self.result.skipped),
-            "skipped_reasons": dict(Counter(skip.reason for skip in self.result.skipped)),
+            **left_out(self.result.skipped),
         }
 
 

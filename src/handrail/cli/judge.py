@@ -57,7 +57,9 @@ def command(
         lines += ["", table(wins, ("win rate", "dimension", "(wins + both)/n (95 %)", "n"))]
     if judged.errors:
         lines += ["", f"{len(judged.errors)} judgements failed and are in no figure"]
-    lines += [f"{skip.where}: {skip.what}, {skip.reason}" for skip in judged.skipped]
+    lines += [
+        f"{skip.where}: {skip.count:,} x {skip.what}, {skip.reason}" for skip in judged.skipped
+    ]
     lines += [f"Verdicts: {out}"] if out is not None else []
     console.result(summary, "\n".join(lines))
 

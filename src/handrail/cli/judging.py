@@ -162,13 +162,13 @@ def _aligned(
         missing = sum(text is None for text in texts[name])
         more = sum(len(given.get(i, ())) - 1 for i in wanted if len(given.get(i, ())) > 1)
         other = len(set(given) - wanted)
-        for count, reason in (
+        for count, what in (
             (missing, "turns without a reply"),
             (more, "replies after a turn's first"),
             (other, "replies at turns that were not asked about"),
         ):
             if count:
-                skipped.append(Skip(what=f"{count} x {reason}", reason="not judged", where=name))
+                skipped.append(Skip(what=what, reason="not judged", where=name, count=count))
     return texts, skipped
 
 

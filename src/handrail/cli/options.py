@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from itertools import takewhile
 from textwrap import wrap
@@ -12,7 +13,15 @@ from typing import Any, get_type_hints
 
 from pydantic import BaseModel
 
-from handrail.records import SettingError, nearest
+from handrail.records import SettingError, Skip, nearest
+
+
+def left_out(skips: Iterable[Skip]) -> dict[str, Any]:
+    """How much was left out or cut, in all and by reason, for a command's summary."""
+    reasons: Counter[str] = Counter()
+    for skip in skips:
+        reasons[skip.reason] += skip.count
+    return {"skipped": reasons.total(), "skipped_reasons": dict(reasons)}
 
 
 def fields(kind: type) -> dict[str, dict[str, Any]]:

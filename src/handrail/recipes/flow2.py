@@ -89,7 +89,7 @@ def feedback_turns(
         identity = content_id("turn", [turn.id, answer.text])
         kept.append(turn.model_copy(update={"id": identity, "replies": (better, rejected)}))
     skips = [
-        Skip(what="feedback pair", reason=reason, where=f"{count} turns")
+        Skip(what="feedback pair", reason=reason, count=count)
         for reason, count in sorted(reasons.items())
     ]
     return kept, skips

@@ -256,7 +256,8 @@ def _examples(findings: Findings) -> list[Example]:
 
 def _skips(findings: Findings) -> list[Skip]:
     seeds = findings.outcomes.seeds
-    skips = [skip for one in seeds for skip in (*one.corpus.skipped, *one.skipped)]
+    # The files are the same for all seeds; what was left out of them counts once.
+    skips = [*seeds[0].corpus.skipped, *(skip for one in seeds for skip in one.skipped)]
     return skips + (unranked([one.facts[BASE] for one in seeds]) if findings.recall else [])
 
 

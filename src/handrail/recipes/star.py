@@ -171,7 +171,7 @@ def split_turns_by_task(
                 train.append(turn)
             else:
                 left["its task belongs to the other part"] += 1
-    skips = [Skip(what="turn", reason=r, where=f"{n} turns") for r, n in left.items() if n]
+    skips = [Skip(what="turn", reason=r, count=n) for r, n in left.items() if n]
     return train, test, skips
 
 

@@ -275,8 +275,13 @@ class JudgeError(Noun):
 
 
 class Skip(Noun):
-    """Something left out or cut, with the reason: counted and shown in every report."""
+    """Something left out or cut, with the reason: counted and shown in every report.
+
+    Equal cases have equal `what` and `reason`, so that they add up; what is of one case only stands
+    in `where`. `count` is more than 1 where cases were counted instead of listed.
+    """
 
     what: str
     reason: str
     where: str = ""
+    count: int = Field(default=1, ge=1)

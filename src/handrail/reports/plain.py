@@ -27,9 +27,10 @@ class LeftOut:
 
     def html(self) -> Safe:
         """Reasons by how often, with one place each; says so where nothing was left out."""
-        groups = Counter((skip.what, skip.reason) for skip in self.skips)
+        groups: Counter[tuple[str, str]] = Counter()
         where: dict[tuple[str, str], str] = {}
         for skip in self.skips:
+            groups[skip.what, skip.reason] += skip.count
             where.setdefault((skip.what, skip.reason), skip.where)
         rows = [(w, r, n, "") for w, r, n in self.counts if n]
         rows += [(w, r, n, where[w, r]) for (w, r), n in groups.items()]

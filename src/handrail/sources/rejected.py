@@ -38,7 +38,7 @@ class Tally:
     def skips(self) -> list[Skip]:
         """One `Skip` per origin and reason, with the count, for a run's report."""
         return [
-            Skip(what="rejected candidate", reason=f"{reason} ({count} times)", where=origin)
+            Skip(what="rejected candidate", reason=reason, where=origin, count=count)
             for (origin, reason), count in sorted(self.refused.items())
         ]
 

@@ -98,7 +98,9 @@ def render_branches(
                 "Raise max_tokens, or choose on_long='skip' or 'cut_context'",
                 f"turn {turn.id}",
             )
-        skipped.append(Skip(what="reply", reason=problem, where=f"{turn.id}[{index}]"))
+        reason = f"prompt and reply take more than the {limit} tokens that are allowed"
+        where = f"{turn.id}[{index}] ({size} tokens)"
+        skipped.append(Skip(what="reply", reason=reason, where=where))
     return out if any(b.index >= 0 for b in out) else []
 
 
@@ -115,8 +117,9 @@ def _cut(turn: Turn, renderer: Renderer, limit: int, skipped: list[Skip]) -> lis
             low = middle + 1
     if fits is None:
         return None
-    reason = f"the {fits[0]} oldest of {len(turn.context)} messages left out to fit max_tokens"
-    skipped.append(Skip(what="context", reason=reason, where=turn.id))
+    where = f"{turn.id} ({fits[0]} of {len(turn.context)} messages)"
+    reason = "its oldest messages left out to fit max_tokens"
+    skipped.append(Skip(what="context", reason=reason, where=where))
     return fits[1]
 
 

@@ -95,8 +95,8 @@ def _prefix_breaks(
                 prompt = first[0].ids[: first[0].n_prompt]
                 broken += second[0].ids[: len(prompt)] != prompt
         if broken:
-            reason = f"{broken} turns' prompts do not go on from the turn before, and run apart"
-            skipped.append(Skip(what="sharing", reason=reason, where=str(name)))
+            reason = "the prompt does not go on from the turn before, and runs apart"
+            skipped.append(Skip(what="sharing", reason=reason, where=str(name), count=broken))
         total += broken
     return total
 
