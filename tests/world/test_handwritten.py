@@ -4,6 +4,11 @@ The labels were written down before the oracle was first run on them; the few me
 in the data (`relabelled`). The oracle was improved on the first files, so their figure says how
 well it fits known wordings; the held-out file was never used to improve it, and its figure is the
 one to quote for wordings that the oracle has not met.
+
+A later round of 200 replies was written before its author had read the oracle's code. It was
+measured before any change for it (FIRST_CONTACT), then its first 100 and, after a second
+measurement, 50 more were opened to improve the oracle; the last 50 stayed sealed. Their author and
+the oracle's improver are one, so the first contact is the strictest figure.
 """
 
 from __future__ import annotations
@@ -24,6 +29,17 @@ from handrail.world import Oracle, guardrail
 FOLDER = Path(__file__).parent / "handwritten"
 DEVELOPED = ("bank", "telecom", "retail", "mixed", "fine", "fresh")
 HELD_OUT = ("heldout",)
+OPENED = ("later_a", "later_b_open")
+SEALED = ("later_b_sealed",)
+# Agreement in percent: adherence, naturalness, hallucination, all three.
+FIRST_CONTACT = {
+    "later, first 100": (88.0, 91.0, 91.0, 74.0),
+    "later, second 100": (86.0, 88.0, 90.0, 69.0),
+    "later, sealed 50 of these": (84.0, 84.0, 94.0, 66.0),
+}
+SECOND_CONTACT = {"later, second 100": (92.0, 90.0, 90.0, 75.0)}
+# What the oracle reached on the sealed replies, less one reply: below it something was lost.
+SEALED_FLOOR = {"adherence": 0.90, "naturalness": 0.86, "hallucination": 0.92}
 ROLES = {"user": "user", "agent": "assistant", "facts": "tool"}
 DIMENSIONS = ("adherence", "naturalness", "hallucination")
 
@@ -87,7 +103,7 @@ def read(names: tuple[str, ...]) -> list[Labelled]:
     return labelled
 
 
-@lru_cache(maxsize=2)
+@lru_cache(maxsize=8)
 def judged(names: tuple[str, ...]) -> tuple[Judged, ...]:
     """Every reply of the named files with the oracle's assessment."""
     oracle = Oracle()
@@ -154,6 +170,47 @@ def test_agreement_held_out(record_property: Callable[[str, object], None]) -> N
     shares = figures(results)
     # No list of disagreements here: whoever reads it would tune the oracle to these replies.
     assert all(shares[d] >= 0.90 for d in DIMENSIONS), line
+
+
+@pytest.mark.filterwarnings("always")
+@pytest.mark.parametrize("part", OPENED)
+def test_agreement_on_the_opened_later_replies(
+    part: str, record_property: Callable[[str, object], None]
+) -> None:
+    results = judged((part,))
+    line = _report(part, results, record_property)
+    shares = figures(results)
+    assert all(shares[d] >= 0.95 for d in DIMENSIONS), f"{line}\n{_disagreements(results)}"
+
+
+@pytest.mark.filterwarnings("always")
+def test_agreement_on_the_sealed_later_replies(
+    record_property: Callable[[str, object], None],
+) -> None:
+    results = judged(SEALED)
+    line = _report("later, sealed", results, record_property)
+    for title, kept in (("first contact", FIRST_CONTACT), ("second contact", SECOND_CONTACT)):
+        for part, percents in kept.items():
+            named = zip((*DIMENSIONS, "all three"), percents, strict=True)
+            told = f"{title}, {part}: " + ", ".join(f"{name} {share}%" for name, share in named)
+            warnings.warn(told, stacklevel=1)
+    shares = figures(results)
+    # No list of disagreements here either.
+    assert all(shares[d] >= floor for d, floor in SEALED_FLOOR.items()), line
+
+
+def test_later_data_is_varied() -> None:
+    labels = read(OPENED + SEALED)
+    assert len(labels) == 200
+    assert not any(label.relabelled for label in labels)
+    assert len({g.id for label in labels for g in label.turn.playbook.guardrails}) >= 45
+    assert len({rule for label in labels for rule in label.breaks}) >= 45
+    assert 0.45 <= sum(bool(x.breaks) for x in labels) / len(labels) <= 0.6
+    assert sum(bool(x.invented) for x in labels) >= 40
+    assert sum(not x.natural for x in labels) >= 25
+    for label in labels:
+        assert label.breaks <= {g.id for g in label.turn.playbook.guardrails}, label.where
+        assert all(span in label.reply for span in label.invented), label.where
 
 
 def test_data_is_varied() -> None:

@@ -60,6 +60,7 @@ _SYNONYMS = {
     "letter": r"(?:letters?|post)",
     "e-mail": r"e-?mails?",
     "e-mail address": r"(?:e-?)?mail (?:address|account)",
+    "date of birth": r"(?:date of birth|birth ?date|birthday|when were you born)",
     "postcode": r"(?:post ?code|postal code|zip(?: code)?)",
     "postal address": r"(?:postal|mailing|post) address",
     "phone number": r"(?:(?:tele)?phone|mobile) number",

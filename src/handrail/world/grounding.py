@@ -16,7 +16,8 @@ _MANNER = re.compile(
     r"\b(?:a|one|two|2|1|few) (?:more )?(?:moments?|minutes?|mins?|seconds?)\b", re.IGNORECASE
 )
 _UNDER_WAY = re.compile(
-    r"\b(?!it\b|that\b|this\b|they\b|all\b)(\w+) (?:is|are) on (?:its|their) way\b"
+    r"\b(?!it\b|that\b|this\b|they\b|all\b)(\w+) (?:is|are) "
+    r"(?:on (?:its|their) way|in the (?:post|mail)|in transit|out for delivery)\b"
 )
 _TITLES = frozenset(
     [
@@ -70,9 +71,23 @@ _VOCATIVE = re.compile(
 )
 
 
+# Counts that only structure what is said.
+_STRUCTURE = re.compile(
+    r"\d+ (?:(?:more|other|small|simple) )?(?:things?|ways?|steps?|options?|reasons?|choices)\b"
+)
+
+
+def _foreign(sentence: str) -> bool:
+    """Whether a sentence is in another language: its capitals are no names."""
+    small = re.findall(r"\b[a-z]{2,}\b", sentence)
+    return sum(not known(word) for word in small) >= max(2, len(small) // 3)
+
+
 def _skipped(fact: Fact, sentence: str, reply: str) -> bool:
     """Whether a fact that the source lacks is none after all."""
     if fact.kind == "span" and _MANNER.search(fact.text):
+        return True
+    if fact.kind == "number" and _STRUCTURE.match(digits(sentence)[fact.start :]):
         return True
     if fact.kind == "weekday" and sentence.rstrip(" \"')").endswith("?"):
         return True  # a day that is only asked about
@@ -147,6 +162,7 @@ def _known_names() -> frozenset[str]:
 def invented_names(source: Source, reply: str) -> list[str]:
     """People, companies, products and voucher codes that the source does not name."""
     held = source.everything.lower()
+    reply = " ".join(s for s in sentences(reply) if not _foreign(s))
     out: list[str] = []
     for match in _pool_pattern().finditer(reply):
         name = match.group()

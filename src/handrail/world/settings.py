@@ -16,8 +16,8 @@ class WorldSettings:
     """
 
     keep: float = 0.78
-    forbidden: float = 0.06
-    free: float = 0.11
+    forbidden: float = 0.03
+    free: float = 0.16
     invent: float = 0.03
     wander: float = 0.03
     guardrails: tuple[int, int] = (4, 9)
