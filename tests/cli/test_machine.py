@@ -66,7 +66,7 @@ def test_a_product_that_would_take_too_long_is_timed_in_small(
     monkeypatch.setattr(torch, "ones", ones)
     assert machine._rate("float32", "cpu", 1e-7) > 0
     assert sizes == [256]
-    assert machine._rate("float32", "cpu", 5.0) > 0
+    assert machine._rate("float32", "cpu", 1.0) > 0
     assert sizes == [256, 256, 1024]
 
 
