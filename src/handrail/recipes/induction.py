@@ -65,7 +65,8 @@ def start_copying(model: LlamaForCausalLM, seed: int = 0) -> None:
     if layers < 2 or heads < 2 or config.num_key_value_heads != heads or len(content) < 8:
         raise ModelError(
             f"{layers} layers with {heads} heads of {size} cannot start with copying heads",
-            "Use two layers or more, as many key as query heads, and heads of 32 or more",
+            "Use two layers or more, as many key as query heads, and heads of 32 or more; or "
+            "copying=false",
         )
     generator = torch.Generator().manual_seed(seed)
     basis = torch.linalg.qr(torch.randn(width - 1, width - 1, generator=generator))[0]

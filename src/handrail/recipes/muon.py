@@ -49,7 +49,7 @@ class Muon(torch.optim.Optimizer):
         self.dtype = dtype
 
     @torch.no_grad()
-    def step(self, closure: Any = None) -> None:  # type: ignore[override]
+    def step(self) -> None:  # type: ignore[override]
         """One step for every matrix that has a gradient."""
         for group in self.param_groups:
             alike: dict[tuple[int, ...], list[torch.nn.Parameter]] = {}

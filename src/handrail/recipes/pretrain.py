@@ -115,6 +115,7 @@ def pretrain(
     Resumes from `out/checkpoint` after a kill. Returns tokens, steps, final loss, parameters.
     """
     out.mkdir(parents=True, exist_ok=True)
+    settings = settings.model_copy(update={"dtype": resolve_dtype(settings.dtype, "cpu")})
     tokenizer = _tokenizer(conversations, settings, out)
     renderer = Renderer(tokenizer, style="guardrail")
     rows = [encode(c, renderer) for c in conversations]
@@ -179,7 +180,7 @@ def _loop(
     progress: Progress,
 ) -> list[float]:
     """All optimiser steps; returns the loss of each."""
-    dtype = getattr(torch, resolve_dtype(settings.dtype, "cpu"))
+    dtype = getattr(torch, settings.dtype)
     opts = optimisers(model, settings, dtype)
     begun, log = _restore(out, model, opts)
     warm = max(1, len(steps) // 50)
