@@ -12,6 +12,8 @@ from handrail.recipes.small_model import PretrainSettings
 
 TINY = PretrainSettings(
     copying=False,
+    muon_lr=8e-3,
+    adam_lr=8e-3,
     vocabulary=600,
     layers=1,
     width=32,
