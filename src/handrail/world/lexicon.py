@@ -130,6 +130,12 @@ def stop_stems() -> frozenset[str]:
     return frozenset(stem(w) for w in words("stopwords")) | words("stopwords")
 
 
+@lru_cache(maxsize=16384)
+def flat(text: str) -> str:
+    """The words of a text, in small letters, without marks."""
+    return re.sub(r"\W+", " ", text.lower()).strip()
+
+
 _TOKEN = re.compile(r"[a-z]+(?:'[a-z]+)?|\d[\d,.]*\d|\d")
 
 

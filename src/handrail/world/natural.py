@@ -11,6 +11,7 @@ from handrail.world.lexicon import (
     bad_pairs,
     care_stems,
     content,
+    flat,
     joined,
     known,
     stem,
@@ -18,6 +19,7 @@ from handrail.world.lexicon import (
     words,
 )
 from handrail.world.phrases import table
+from handrail.world.roles import misplaced
 from handrail.world.source import Source, products, sentences, straight
 
 _TOKEN = re.compile(r"(?<![\dA-Za-z])[A-Za-z]+(?:'[A-Za-z]+)?")
@@ -88,13 +90,13 @@ _HARD = frozenset(
 
 def repeats(source: Source, reply: str) -> str:
     """Whether the reply says again what the agent said, or one sentence twice."""
-    flat = [_flat(s) for s in sentences(reply)]
-    long = [s for s in flat if len(s.split()) >= 4]
+    plain = [flat(s) for s in sentences(reply)]
+    long = [s for s in plain if len(s.split()) >= 4]
     if len(set(long)) < len(long):
         return "a sentence twice"
-    mine_words = _flat(reply).split()
+    mine_words = flat(reply).split()
     for earlier in source.agent:
-        theirs = _flat(earlier).split()
+        theirs = flat(earlier).split()
         if len(mine_words) >= 5 and _alike(mine_words, theirs):
             return "an earlier reply again"
     return ""
@@ -107,78 +109,6 @@ def _alike(a: list[str], b: list[str]) -> bool:
         both >= 0.9 * max(len(set(a)), len(set(b)))
         and abs(len(a) - len(b)) <= 4
         and "shall" not in set(a) ^ set(b)
-    )
-
-
-def misplaced(source: Source, reply: str) -> str:
-    """Speaking as the customer, greeting again, asking again for what was given."""
-    spoken = joined("as_customer").search(reply)
-    if spoken and not reply[: spoken.start()].rstrip().endswith(('"', "'")):
-        before = reply[: spoken.start()].lower()
-        if not re.search(r"\b(?:say|said|says)\W*$", before):
-            return f"speaks as the customer: {spoken.group()}"
-    for question in sentences(reply):
-        own = question.endswith("?") and re.search(r"\b(?:your|number|digits|name)\b", question)
-        if own and any(_flat(question) in _flat(earlier) for earlier in source.agent):
-            return "asks the same again"
-    if parrots(source, reply):
-        return "says the customer's words as its own"
-    if _agreed(source) and any(
-        _OFFER.match(q) and any(_flat(q) in _flat(earlier) for earlier in source.agent)
-        for q in sentences(reply)
-    ):
-        return "asks again what the customer has agreed to"
-    if source.agent:
-        greeted = any(joined("greetings").match(s) for a in source.agent for s in sentences(a))
-        again = [s for s in sentences(reply) if joined("greetings").match(s)]
-        named = again and re.match(r"(?i)(?:hello|hi|hey),? (?-i:[A-Z][a-z]+)\b", again[0])
-        if again and (greeted or len(source.agent) > 1 or not named):
-            return "greets again"
-        if re.search(
-            r"\bhow (?:can|may|could) (?:i|we) (?:help|assist) you\b", reply, re.IGNORECASE
-        ):
-            return "opens again"
-        asked = re.search(
-            r"\b(?:give|tell|share|have|provide|what is|need|send|confirm)\b[^.?!]{0,30}"
-            r"\b(account|customer|order|phone|contract) number\b",
-            reply,
-            re.IGNORECASE,
-        )
-        if asked and _given(source, asked.group(1).lower()):
-            return f"asks again for the {asked.group(1)} number"
-    return ""
-
-
-_OFFER = re.compile(r"(?:shall|should|may|can) i\b|do you (?:want|confirm)|would you like", re.I)
-_YES = re.compile(r"(?:yes|sure|okay|ok|please do|go ahead|that is right|correct)\b", re.I)
-
-
-def _agreed(source: Source) -> bool:
-    """Whether the customer's newest message says yes."""
-    return bool(_YES.match(source.newest))
-
-
-def parrots(source: Source, reply: str) -> bool:
-    """Whether a sentence of the reply repeats what the customer said of himself."""
-    users = [_flat(m.content) for m in source.turn.context if m.role == "user"]
-    for sentence in sentences(reply):
-        said = _flat(straight(sentence))
-        own = re.match(r"(?:i|my|we)\b", said)
-        if own and len(said.split()) >= 5 and any(said in _flat(user) for user in users):
-            return True
-    return False
-
-
-def _given(source: Source, kind: str) -> bool:
-    """Whether the customer gave this number already (and no rule asks to confirm it)."""
-    if any(f"{kind} number" in rule.lower() and "sent" in rule.lower() for rule in source.rules):
-        return False
-    users = "\n".join(straight(m.content) for m in source.turn.context if m.role == "user")
-    if re.search(rf"\b{kind} number\b[^.?!]{{0,15}}\b[a-z]{{0,3}}\d{{3,}}", users, re.IGNORECASE):
-        return True
-    return bool(
-        re.search(rf"\b{kind} number\b", "\n".join(source.agent[-2:]), re.IGNORECASE)
-        and re.search(r"\b[a-z]{0,3}\d{4,}\b", source.newest, re.IGNORECASE)
     )
 
 
@@ -310,12 +240,6 @@ def _only_parts(message: str) -> bool:
 def _kinds(message: str) -> tuple[str, ...]:
     """The kinds of a customer's message."""
     return tuple(kind for kind in table("needs") if _asks(kind).search(message))
-
-
-@lru_cache(maxsize=16384)
-def _flat(text: str) -> str:
-    """The words of a text, in small letters, without marks."""
-    return re.sub(r"\W+", " ", text.lower()).strip()
 
 
 def _hears(source: Source, said: str) -> bool:
