@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.recipes.conftest import TINY
 
 from handrail.ranking import Resampling
 from handrail.recipes import RECIPES, flow, star
@@ -175,16 +176,7 @@ def test_a_raw_file_without_guidelines_is_one_clear_error(raw: Path, tmp_path: P
 def test_flow1_from_the_raw_files_to_the_report(
     raw: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    size = PretrainSettings(
-        vocabulary=700,
-        layers=1,
-        width=32,
-        heads=2,
-        kv_heads=2,
-        intermediate=48,
-        positions=8192,
-        copying=False,
-    )
+    size = TINY.model_copy(update={"vocabulary": 700, "positions": 8192})
     seen: list[Conversation] = []
 
     def tiny(talks: list[Conversation]) -> PretrainSettings:
