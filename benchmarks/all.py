@@ -3,8 +3,8 @@
     python benchmarks/all.py --out benchmarks/results.jsonl [--rounds 3] [--until 19:30]
                              [--stop-file FILE] [--first N] [--again]
 
-Rows that the file already holds are not run again (unless --again). Then benchmarks/RESULTS.md is
-written anew.
+Rows that the file already holds from such a machine are not run again (unless --again); rows in
+bfloat16 are left out where the processor has none. Then benchmarks/RESULTS.md is written anew.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import common
 import render
 
 HERE = Path(__file__).resolve().parent
@@ -139,11 +140,15 @@ def main() -> None:
     """Run what is missing, then write the report."""
     args = parse()
     args.out.parent.mkdir(parents=True, exist_ok=True)
-    held = render.read(args.out)
+    here = common.vectors()
+    held = [line for line in render.read(args.out) if render.kind(line) == here]
     if not must_stop(args) and not any("gflops" in line for line in held):
         bound_lines(args)
     failed = 0
     for row in ROWS[: args.first]:
+        if row.dtype == "bfloat16" and not common.native_bfloat16():
+            print(f"{row}: left out, this processor has no bfloat16", file=sys.stderr, flush=True)
+            continue
         if not args.again and any(row.measured_by(line) for line in held):
             continue
         if must_stop(args):

@@ -16,7 +16,7 @@ import json
 import os
 import time
 
-from common import machine, versions
+from common import machine, native_bfloat16, versions
 from shapes import CHOSEN, CUSTOMER, PLAYBOOK, REJECTED, SIZES, Size
 
 REPEATS = 7
@@ -95,7 +95,7 @@ def main() -> None:
     os.environ["OMP_NUM_THREADS"] = str(args.threads)
     for name in args.sizes.split(","):
         size = SIZES[name]
-        for dtype in ("float32", "bfloat16"):
+        for dtype in ("float32", "bfloat16") if native_bfloat16() else ("float32",):
             rate = best_gflops(size, dtype, args.threads)
             work = per_pair(size)
             line = {

@@ -105,7 +105,28 @@ def machine() -> dict[str, object]:
     memory = None
     if meminfo.exists():
         memory = round(int(meminfo.read_text().split()[1]) / 2**20, 1)
-    return {"cpu": name, "cores": os.cpu_count(), "memory_gib": memory, "system": platform.system()}
+    return {
+        "cpu": name,
+        "cores": os.cpu_count(),
+        "memory_gib": memory,
+        "system": platform.system(),
+        "vectors": vectors(),
+    }
+
+
+def native_bfloat16() -> bool:
+    """Whether the CPU multiplies bfloat16 in hardware; where not, a row in it takes hours."""
+    from handrail.models import native_bfloat16
+
+    return native_bfloat16("cpu")
+
+
+def vectors() -> str:
+    """What the processor computes with, such as "AVX512, bfloat16": its name alone does not say."""
+    import torch
+
+    native = ", bfloat16" if native_bfloat16() else ", no bfloat16"
+    return torch.backends.cpu.get_cpu_capability() + native
 
 
 def busy_seconds() -> float:

@@ -46,8 +46,16 @@ def small(line: Line) -> bool:
     return line.get("trl_micro", 0) == 1 != line.get("trl_batch")
 
 
+def kind(line: Line) -> str:
+    """What tells machines apart: what the processor computes with."""
+    return str(line["machine"]["vectors"])
+
+
 def read(path: Path) -> list[Line]:
-    """The lines of a results file (none without the file); of several for one row the newest."""
+    """The lines of a results file (none without the file); of several for one row the newest.
+
+    A row that was measured on two kinds of machine has a line for each.
+    """
     newest: dict[tuple[Any, ...], Line] = {}
     if not path.exists():
         return []
@@ -55,7 +63,7 @@ def read(path: Path) -> list[Line]:
     for text in path.read_text().splitlines():
         if text.strip():
             line = json.loads(text)
-            newest[(*(line.get(name) for name in names), small(line))] = line
+            newest[(kind(line), *(line.get(name) for name in names), small(line))] = line
     return list(newest.values())
 
 
@@ -99,6 +107,7 @@ def speed_row(line: Line) -> list[str]:
     span = f" ({min(line['ratio_rounds']):.3g}–{max(line['ratio_rounds']):.3g})"
     foreign = max(ours["foreign_cores"], theirs["foreign_cores"])
     return [
+        kind(line),
         name_of(line),
         line["size"],
         line["objective"],
@@ -119,8 +128,9 @@ def speed_row(line: Line) -> list[str]:
 
 
 MAIN_HEAD = (
-    "shape", "size", "objective", "mode", "precision", "Handrail /s", "TRL /s", "ratio (rounds)",
-    "target", "peak MB, Handrail / TRL", "memory ratio", "target", "rounds", "foreign cores",
+    "CPU", "shape", "size", "objective", "mode", "precision", "Handrail /s", "TRL /s",
+    "ratio (rounds)", "target", "peak MB, Handrail / TRL", "memory ratio", "target",
+    "rounds", "foreign cores",
 )  # fmt: skip
 
 
@@ -135,10 +145,11 @@ def turns_table(lines: list[Line]) -> str:
         and not small(line)
     ]
     rows = []
-    for line in sorted(found, key=lambda x: x["turns"]):
+    for line in sorted(found, key=lambda x: (kind(x), x["turns"])):
         ours, theirs = line["handrail"]["pairs_per_s"], line.get("trl", {}).get("pairs_per_s")
         rows.append(
             [
+                kind(line),
                 str(line["turns"]),
                 number(1000 / ours),
                 number(1000 / theirs) if theirs else "–",
@@ -149,16 +160,19 @@ def turns_table(lines: list[Line]) -> str:
         )
     if len(rows) < 2:
         return "Not measured.\n"
-    head = ("turns", "Handrail, ms per pair", "TRL, ms per pair", "ratio", "Handrail MB", "TRL MB")
+    head = (
+        "CPU", "turns", "Handrail, ms per pair", "TRL, ms per pair", "ratio", "Handrail MB",
+        "TRL MB",
+    )  # fmt: skip
     return table(head, rows) + "\n"
 
 
 def bound_table(lines: list[Line]) -> str:
     """How near Handrail comes to the rate of the machine's matrix products alone."""
-    bounds = {(x["size"], x["dtype"]): x for x in lines if "gflops" in x}
+    bounds = {(kind(x), x["size"], x["dtype"]): x for x in lines if "gflops" in x}
     rows = []
     for line in lines:
-        bound = bounds.get((line.get("size"), line.get("dtype")))
+        bound = bounds.get((kind(line), line.get("size"), line.get("dtype")))
         if bound is None or "handrail" not in line or small(line):
             continue
         # The bound counts pairs, and every weight's gradient (which adapters do without).
@@ -172,6 +186,7 @@ def bound_table(lines: list[Line]) -> str:
         best = f"{limit / line['trl']['pairs_per_s']:.3g}×" if "trl" in line else "–"
         rows.append(
             [
+                kind(line),
                 name_of(line),
                 line["size"],
                 line["objective"],
@@ -187,7 +202,8 @@ def bound_table(lines: list[Line]) -> str:
     if not rows:
         return "Not measured.\n"
     head = (
-        "shape", "size", "objective", "precision", "GFLOP/s", "GFLOP per pair", "bound, pairs/s",
+        "CPU", "shape", "size", "objective", "precision", "GFLOP/s", "GFLOP per pair",
+        "bound, pairs/s",
         "Handrail, pairs/s", "share of the bound", "ratio to TRL at the bound",
     )  # fmt: skip
     return table(head, rows) + "\n"
@@ -218,7 +234,8 @@ def setting(lines: list[Line]) -> str:
     for text in sorted(machines):
         m = json.loads(text)
         out.append(
-            f"- {m['cpu']}, {m['cores']} cores, {m['memory_gib']} GiB, {m['system']}, no GPU"
+            f"- {m['cpu']} ({m['vectors']}), {m['cores']} cores, {m['memory_gib']} GiB, "
+            f"{m['system']}, no GPU"
         )
     out.append(f"- threads: {', '.join(sorted({str(x['threads']) for x in lines}))}")
     for text in sorted({json.dumps(line["versions"], sort_keys=True) for line in lines}):

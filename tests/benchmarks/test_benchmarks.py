@@ -118,7 +118,7 @@ def _line(**changes: Any) -> dict[str, Any]:
         "ratio_rounds": [12.0, 13.0],
         "memory_ratio": 0.1,
         "versions": {"trl": "1.16.0"},
-        "machine": {"cpu": "X", "cores": 2, "memory_gib": 8.0, "system": "Linux"},
+        "machine": {"cpu": "X", "cores": 2, "memory_gib": 8.0, "system": "Linux", "vectors": "Y"},
         "when": "2026-01-02T03:04Z",
     }
     return line | changes
@@ -137,6 +137,31 @@ def test_render_states_targets_and_what_is_missing(module: Any, tmp_path: Path) 
     assert "- short_prompt, S, dpo, full, float32" in text
     assert "- conversation, 10 turns, S, dpo, full, float32\n" not in text
     assert "{{" not in text
+
+
+def test_a_row_of_two_kinds_of_machine_has_a_line_for_each(module: Any, tmp_path: Path) -> None:
+    render = module("render")
+    other = _line(machine=_line()["machine"] | {"vectors": "Z"}, ratio=3.0)
+    source = tmp_path / "r.jsonl"
+    source.write_text("".join(json.dumps(x) + "\n" for x in (_line(), other, _line(ratio=7.0))))
+    lines = render.read(source)
+    assert {(render.kind(x), x["ratio"]) for x in lines} == {("Y", 7.0), ("Z", 3.0)}
+    assert render.main_table(lines).count("| conversation |") == 2
+
+
+def test_rows_in_bfloat16_are_left_out_where_the_processor_has_none(
+    module: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table, run = module("all"), []
+    monkeypatch.setattr(table.common, "native_bfloat16", lambda: False)
+    monkeypatch.setattr(table, "bound_lines", lambda args: None)
+    monkeypatch.setattr(table, "run_row", lambda row, args: run.append(row) or True)
+    monkeypatch.setattr(table.render, "write", lambda *given: None)
+    monkeypatch.setattr("sys.argv", ["all.py", "--out", str(tmp_path / "r.jsonl")])
+    with pytest.raises(SystemExit, match="0"):
+        table.main()
+    assert [row for row in table.ROWS if row.dtype == "float32"] == run
+    assert "left out, this processor has no bfloat16" in capsys.readouterr().err
 
 
 def test_render_without_any_row_says_so(module: Any, tmp_path: Path) -> None:
