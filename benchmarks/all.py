@@ -14,82 +14,13 @@ import json
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import common
 import render
+from rows import ROWS, Row
 
 HERE = Path(__file__).resolve().parent
-
-
-@dataclass(frozen=True)
-class Row:
-    """One call of train.py; 0 leaves an option at its default."""
-
-    shape: str = "conversation"
-    size: str = "S"
-    objective: str = "dpo"
-    mode: str = "full"
-    dtype: str = "float32"
-    turns: int = 10
-    rounds: int = 3
-    trl_batch: int = 0
-    trl_micro: int = 0
-    token_budget: int = 0
-
-    def command(self, rounds: int | None, threads: int) -> list[str]:
-        """The command line of the row."""
-        command = [sys.executable, str(HERE / "train.py"), "--json", "--threads", str(threads)]
-        for name in ("shape", "size", "objective", "mode", "dtype", "turns"):
-            command += [f"--{name}", str(getattr(self, name))]
-        for name in ("trl_batch", "trl_micro", "token_budget"):
-            if getattr(self, name):
-                command += [f"--{name.replace('_', '-')}", str(getattr(self, name))]
-        return [*command, "--rounds", str(min(self.rounds, rounds or self.rounds))]
-
-    def measured_by(self, line: dict[str, Any]) -> bool:
-        """Whether a line of results is this row's."""
-        names = ("shape", "size", "objective", "mode", "dtype")
-        if line.get("turns") not in (None, self.turns):
-            return False
-        if bool(self.trl_micro) != render.small(line):
-            return False
-        return all(line.get(name) == getattr(self, name) for name in names)
-
-
-ROWS = (
-    Row(),
-    Row(size="M", rounds=2),
-    Row(dtype="bfloat16"),
-    Row(size="M", dtype="bfloat16", rounds=2),
-    Row("long_prompt"),
-    Row("long_prompt", "M", rounds=2),
-    Row("short_prompt"),
-    Row(objective="kto", rounds=2),
-    Row(objective="sft"),
-    Row(trl_micro=1, token_budget=3072, rounds=2),
-    Row("long_prompt", trl_micro=1, token_budget=2048, rounds=2),
-    Row(objective="ipo", rounds=2),
-    Row(mode="lora", rounds=2),
-    Row("k4"),
-    Row(turns=2, rounds=2),
-    Row(turns=5, rounds=2),
-    Row(turns=20, rounds=1, trl_batch=4),
-    Row("short_prompt", trl_micro=1, token_budget=2048, rounds=2),
-    Row(size="M", trl_micro=1, token_budget=3072, rounds=1),
-    Row("long_prompt", dtype="bfloat16"),
-    Row("short_prompt", dtype="bfloat16"),
-    Row("short_prompt", "M", rounds=2),
-    Row("k4", dtype="bfloat16"),
-    Row(objective="sft", dtype="bfloat16"),
-    Row(objective="kto", dtype="bfloat16", rounds=2),
-    Row(mode="lora", dtype="bfloat16", rounds=2),
-    Row("long_prompt", "M", dtype="bfloat16", rounds=2),
-    Row(mode="lora", size="M", rounds=1),
-    Row(objective="ipo", size="M", rounds=1),
-)
 
 
 def parse() -> argparse.Namespace:

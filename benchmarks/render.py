@@ -11,8 +11,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from rows import ROWS, Line, small
+
 HERE = Path(__file__).resolve().parent
-Line = dict[str, Any]
 
 _SPEED = {
     ("conversation", "S", "float32"): 20.0,
@@ -39,11 +40,6 @@ def speed_target(row: Line) -> float | None:
 def memory_target(row: Line) -> float:
     """The share of TRL's peak memory that a row aims at."""
     return 0.2 if row["shape"] == "conversation" else 0.3
-
-
-def small(line: Line) -> bool:
-    """Whether TRL took its pairs one at a time (by gradient accumulation)."""
-    return line.get("trl_micro", 0) == 1 != line.get("trl_batch")
 
 
 def kind(line: Line) -> str:
@@ -302,8 +298,6 @@ def write(source: Path, target: Path, rows: Sequence[Any]) -> None:
 
 
 if __name__ == "__main__":
-    from all import ROWS
-
     arguments = [Path(x) for x in sys.argv[1:]]
     defaults = [HERE / "results.jsonl", HERE / "RESULTS.md"]
     write(*(arguments + defaults[len(arguments) :]), ROWS)
