@@ -169,6 +169,14 @@ def test_heat_map_marks_few_and_never() -> None:
     assert 'class="few"' in BreachHeatMap(few).html()
 
 
+def test_heat_map_of_many_systems_has_narrow_columns() -> None:
+    for n, wanted in ((6, 'class="heat"'), (7, 'class="heat many"')):
+        table = breach_table(
+            {f"s{i}": [Assessment(breaks=("a",))] for i in range(n)}, turns=[Turn(id="t")]
+        )
+        assert wanted in BreachHeatMap(table).html()
+
+
 def test_curves_average_and_break_where_not_finite() -> None:
     values = [1.0, float("nan"), 3.0, 2.0, float("inf"), 1.0]
     run = TrainingRun("r", {"loss": (list(range(6)), values)})

@@ -9,6 +9,7 @@ from handrail.ranking import BreachCell, BreachTable
 from handrail.reports.html import Safe, figure, join, tag
 from handrail.reports.numbers import percent, share_text
 
+_MANY = 6  # systems above which columns are narrow, so that all fit on the page
 _FEW = 10  # applicable times below which a cell is pale and a row is folded away
 
 
@@ -49,7 +50,13 @@ class BreachHeatMap:
     def _table(self, rows: Sequence[Safe]) -> Safe:
         head = [tag("th", "Guardrail", scope="col")]
         head += [tag("th", system, scope="col") for system in self.breaches.systems]
-        inside = tag("table", tag("thead", tag("tr", *head)), tag("tbody", *rows), class_="heat")
+        many = len(self.breaches.systems) > _MANY
+        inside = tag(
+            "table",
+            tag("thead", tag("tr", *head)),
+            tag("tbody", *rows),
+            class_="heat many" if many else "heat",
+        )
         return tag("div", inside, class_="scroll")
 
     def _rows(self, families: Sequence[str]) -> list[Safe]:
