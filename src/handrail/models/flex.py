@@ -48,9 +48,9 @@ def mask_mod(layout: TreeLayout, window: int | None = None) -> MaskMod:
 
 def block_mask(layout: TreeLayout, window: int | None, device: torch.device) -> BlockMask:
     """The layout's block mask, made once and shared by all layers."""
-    filled = -(-len(layout) // _MULTIPLE) * _MULTIPLE
 
     def make() -> BlockMask:
+        filled = -(-len(layout) // _MULTIPLE) * _MULTIPLE
         return create_block_mask(
             mask_mod(layout, window), None, None, filled, filled, device=device
         )

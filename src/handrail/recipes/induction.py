@@ -36,11 +36,6 @@ MATCH = 2.0  # of the head that looks for equal tokens
 WRITE, SAY = 0.5, 1.2
 
 
-def heads_that_copy(heads: int) -> int:
-    """How many heads of the first and of the second layer are set: half, at most two."""
-    return min(2, max(1, heads // 2))
-
-
 @torch.no_grad()
 def start_copying(model: LlamaForCausalLM, seed: int = 0) -> None:
     """Set heads of the first two layers of a fresh model so that it copies; changes it in place.
@@ -59,7 +54,7 @@ def start_copying(model: LlamaForCausalLM, seed: int = 0) -> None:
     half = len(speed)
     slow = [i for i in range(half) if speed[i] < SLOW]
     content = [*slow, *(i + half for i in slow)]
-    n = heads_that_copy(heads)
+    n = min(2, max(1, heads // 2))  # heads that are set, of the first and of the second layer
     room = (width - 1) // (2 * n)
     content = content[:room]
     if layers < 2 or heads < 2 or config.num_key_value_heads != heads or len(content) < 8:

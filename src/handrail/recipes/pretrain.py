@@ -91,15 +91,18 @@ def collate(rows: Sequence[Row], pad: int, least: int) -> tuple[torch.Tensor, to
     return ids_BS[:, :-1], target_BS[:, 1:]
 
 
-def optimisers(
-    model: torch.nn.Module, settings: PretrainSettings, dtype: torch.dtype = torch.float32
-) -> list[torch.optim.Optimizer]:
-    """Muon, working in `dtype`, for the layers' matrices; AdamW for everything else."""
+def optimisers(model: torch.nn.Module, settings: PretrainSettings) -> list[torch.optim.Optimizer]:
+    """Muon, in the settings' resolved dtype, for the layers' matrices; AdamW for the rest."""
     matrices = [p for n, p in model.named_parameters() if p.ndim == 2 and "embed" not in n]
     known = {id(p) for p in matrices}
     others = [p for p in model.parameters() if id(p) not in known]
     return [
-        Muon(matrices, lr=settings.muon_lr, weight_decay=settings.weight_decay, dtype=dtype),
+        Muon(
+            matrices,
+            lr=settings.muon_lr,
+            weight_decay=settings.weight_decay,
+            dtype=getattr(torch, settings.dtype),
+        ),
         torch.optim.AdamW(others, lr=settings.adam_lr, betas=(0.9, 0.95), weight_decay=0.0),
     ]
 
@@ -180,8 +183,7 @@ def _loop(
     progress: Progress,
 ) -> list[float]:
     """All optimiser steps; returns the loss of each."""
-    dtype = getattr(torch, settings.dtype)
-    opts = optimisers(model, settings, dtype)
+    opts = optimisers(model, settings)
     begun, log = _restore(out, model, opts)
     warm = max(1, len(steps) // 50)
     saved = time.monotonic()
@@ -194,7 +196,7 @@ def _loop(
         least = TEXT if index < settings.text_share * len(steps) else AGENT
         step = [rows[i] for i in steps[index]]
         ids_BS, target_BS = collate(step, pad, least)
-        with torch.autocast("cpu", torch.bfloat16, enabled=dtype == torch.bfloat16):
+        with torch.autocast("cpu", torch.bfloat16, enabled=settings.dtype == "bfloat16"):
             hidden = model.model(input_ids=ids_BS, use_cache=False).last_hidden_state
             trained = target_BS != IGNORED
             logits = model.lm_head(hidden[trained])

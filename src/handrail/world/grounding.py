@@ -210,6 +210,8 @@ _DATES = frozenset(n[:3] for n in _CALENDAR)
 
 # What the customer's own words can ground too: what he asked for or told.
 _TOLD = frozenset(("ended", "handed"))
+# Promises whose own patterns hold negations.
+_NEGATING = frozenset(("waive", "free", "assurance", "findings"))
 
 
 def invented_promises(source: Source, reply: str) -> list[str]:
@@ -228,12 +230,7 @@ def invented_promises(source: Source, reply: str) -> list[str]:
                 continue
             before = re.split(r"[,;:]| but | and | so ", sentence[: match.start()])[-1]
             inside = match.group()
-            if kind in (
-                "waive",
-                "free",
-                "assurance",
-                "findings",
-            ):  # their own patterns hold negations
+            if kind in _NEGATING:
                 inside = ""
             if opens.search(before) or opens.search(inside):
                 continue

@@ -62,7 +62,7 @@ def parrots(source: Source, reply: str) -> bool:
     for sentence in sentences(reply):
         said = flat(straight(sentence))
         own = re.match(r"(?:i|my|we)\b", said)
-        if own and len(said.split()) >= 5 and any(said in flat(user) for user in users):
+        if own and len(said.split()) >= 5 and any(said in user for user in users):
             return True
     return False
 
