@@ -19,7 +19,15 @@ from handrail.ranking import (
     difference_over_seeds,
 )
 from handrail.records import Assessment, Outcome, RecordError, Turn, Verdict
-from handrail.reports import BreachHeatMap, Curves, Gains, Lengths, TrainingRun, gain_finding
+from handrail.reports import (
+    BreachHeatMap,
+    Curves,
+    Gains,
+    Headline,
+    Lengths,
+    TrainingRun,
+    gain_finding,
+)
 from handrail.reports.bars import OutcomeBars, shares, spread
 from handrail.reports.curves import bounds, thin
 from handrail.reports.examples import marked
@@ -140,6 +148,19 @@ def test_headlines_say_what_came_out() -> None:
     assert "One training seed" in gain.detail
     loss = gain_finding("ipo", "sft", difference([0.0] * n, [1.0] * n), "naturalness")
     assert loss.sentence == "ipo gives 100.0 points fewer natural replies than sft."
+    assert gain.clear
+    assert loss.clear
+    # Five discordant turns, all for one side: the interval leaves zero out, the test not.
+    close = difference([1.0] * 20, [1.0] * 15 + [0.0] * 5)
+    assert close.pooled.permutation.p_value == 2 * 0.5**5
+    unsure = gain_finding("ipo", "sft", close)
+    assert unsure.estimate.excludes_zero
+    assert not unsure.clear
+    assert "25.0 points more" in unsure.sentence
+    assert "the test is not certain" in unsure.sentence
+    assert "card flat" in Headline([unsure]).html()
+    assert "card up" in Headline([gain]).html()
+    assert "card down" in Headline([loss]).html()
     none = gain_finding("ipo", "sft", difference([1.0, 0.0] * 30, [0.0, 1.0] * 30), "hallucination")
     assert none.sentence.startswith("No gain shown")
     nan = float("nan")

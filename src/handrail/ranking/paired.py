@@ -45,6 +45,16 @@ class PairedDifference:
     mcnemar: PTest
     permutation: PTest
 
+    @property
+    def clear(self) -> bool:
+        """Whether interval and permutation test both tell the two systems apart.
+
+        They can disagree: with few conversations a bootstrap interval is a little too narrow, and
+        the test does not know that other seeds might have come out otherwise.
+        """
+        gap = self.difference
+        return gap.excludes_zero and self.permutation.p_value < 1.0 - gap.level
+
 
 def mcnemar_exact(more_a: int, more_b: int) -> PTest:
     """McNemar's exact test: the discordant items split as a fair coin would (two-sided)."""

@@ -20,12 +20,16 @@ _KEEPS = {
 
 @dataclass(frozen=True)
 class Finding:
-    """One sentence with its number. A `difference` is drawn against zero, a `share` from 0 to 1."""
+    """One sentence with its number. A `difference` is drawn against zero, a `share` from 0 to 1.
+
+    `clear`: whether the difference may be coloured as a gain or a loss.
+    """
 
     sentence: str
     estimate: Estimate
     kind: Literal["difference", "share"] = "difference"
     detail: str = ""
+    clear: bool = False
 
 
 def gain_finding(
@@ -34,7 +38,9 @@ def gain_finding(
     """Say what a difference (aligned minus against) shows, as it comes out.
 
     An interval over seeds and prompts that holds zero is "no gain shown"; one below zero is a
-    loss and called so. The detail gives the two rates, the test and Student's interval over seeds.
+    loss and called so; where the permutation test does not agree with the interval, the sentence
+    says that it is not certain. The detail gives the two rates, the test and Student's interval over
+    seeds.
     """
     gap, pooled = found.pooled.difference, found.pooled
     what = _KEEPS.get(dimension, f"acceptable replies ({dimension})")
@@ -42,10 +48,10 @@ def gain_finding(
         sentence = f"{aligned} and {against} could not be compared on {dimension}."
         return Finding(sentence, gap, "difference", "No prompt has a judged reply of both.")
     size = points(abs(gap.value)).removeprefix("+")
-    if gap.low > 0:
-        sentence = f"{aligned} gives {size} points more {what} than {against}."
-    elif gap.high < 0:
-        sentence = f"{aligned} gives {size} points fewer {what} than {against}."
+    if gap.excludes_zero:
+        way = "more" if gap.low > 0 else "fewer"
+        sentence = f"{aligned} gives {size} points {way} {what} than {against}"
+        sentence += "." if pooled.clear else ", but the test is not certain of it."
     else:
         sentence = f"No gain shown: {aligned} and {against} do not differ clearly in {what}."
     detail = (
@@ -53,7 +59,7 @@ def gain_finding(
         f"{points(gap.value)}, {gap.level:.0%} interval {span(gap, signed=True)}; "
         f"{p_text(pooled.permutation.p_value)}; {n_text(gap.n)} paired replies."
     )
-    return Finding(sentence, gap, "difference", f"{detail} {_seeds(found)}")
+    return Finding(sentence, gap, "difference", f"{detail} {_seeds(found)}", pooled.clear)
 
 
 def _seeds(found: SeedDifference) -> str:
@@ -89,7 +95,7 @@ class Headline:
 def _card(finding: Finding) -> Safe:
     one = finding.estimate
     mood = "flat"
-    if finding.kind == "difference" and one.excludes_zero:
+    if finding.clear:
         mood = "up" if one.low > 0 else "down"
     big = points(one.value) if finding.kind == "difference" else percent(one.value)
     unit = "points" if finding.kind == "difference" and one.n else ""

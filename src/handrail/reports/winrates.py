@@ -138,7 +138,7 @@ def _difference(result: PairResult | None) -> Safe:
         return tag("td")
     gap = result.paired.difference  # a minus b; the table shows second minus first
     low, high = points(-gap.high), points(-gap.low)
-    mood = "" if not gap.excludes_zero else "up" if gap.high < 0 else "down"
+    mood = "" if not result.paired.clear else "up" if gap.high < 0 else "down"
     return tag(
         "td",
         tag("span", points(-gap.value), class_=mood or None),
