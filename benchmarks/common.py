@@ -21,7 +21,7 @@ class Job:
     """One side's work in one round, as its process reads it.
 
     `pairs_per_step`, `epochs`: of this side. `seed` orders the data. `check`: also report each
-    reply's log-probability under the untrained model. `token_budget`: of Handrail's micro-batches;
+    reply's log-probability under the untrained model. `row_tokens`: of Handrail's micro-batches;
     None is its default. `micro`: rows that TRL takes at a time (the rest of a step by gradient
     accumulation); None is all of them.
     """
@@ -35,7 +35,7 @@ class Job:
     epochs: int
     seed: int
     check: bool
-    token_budget: int | None = None
+    row_tokens: int | None = None
     micro: int | None = None
 
     @classmethod

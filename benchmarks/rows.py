@@ -29,14 +29,14 @@ class Row:
     rounds: int = 3
     trl_batch: int = 0
     trl_micro: int = 0
-    token_budget: int = 0
+    row_tokens: int = 0
 
     def command(self, rounds: int | None, threads: int) -> list[str]:
         """The command line of the row."""
         command = [sys.executable, str(HERE / "train.py"), "--json", "--threads", str(threads)]
         for name in ("shape", "size", "objective", "mode", "dtype", "turns"):
             command += [f"--{name}", str(getattr(self, name))]
-        for name in ("trl_batch", "trl_micro", "token_budget"):
+        for name in ("trl_batch", "trl_micro", "row_tokens"):
             if getattr(self, name):
                 command += [f"--{name.replace('_', '-')}", str(getattr(self, name))]
         return [*command, "--rounds", str(min(self.rounds, rounds or self.rounds))]
@@ -61,16 +61,16 @@ ROWS = (
     Row("short_prompt"),
     Row(objective="kto", rounds=2),
     Row(objective="sft"),
-    Row(trl_micro=1, token_budget=3072, rounds=2),
-    Row("long_prompt", trl_micro=1, token_budget=2048, rounds=2),
+    Row(trl_micro=1, row_tokens=1, rounds=2),
+    Row("long_prompt", trl_micro=1, row_tokens=1, rounds=2),
     Row(objective="ipo", rounds=2),
     Row(mode="lora", rounds=2),
     Row("k4"),
     Row(turns=2, rounds=2),
     Row(turns=5, rounds=2),
     Row(turns=20, rounds=1, trl_batch=4),
-    Row("short_prompt", trl_micro=1, token_budget=2048, rounds=2),
-    Row(size="M", trl_micro=1, token_budget=3072, rounds=1),
+    Row("short_prompt", trl_micro=1, row_tokens=1, rounds=2),
+    Row(size="M", trl_micro=1, row_tokens=1, rounds=1),
     Row("long_prompt", dtype="bfloat16"),
     Row("short_prompt", dtype="bfloat16"),
     Row("short_prompt", "M", rounds=2),

@@ -105,7 +105,7 @@ def main() -> None:
         max_grad_norm=CLIP,
         checkpoint_every=0,
         seed=job.seed,
-        **({"token_budget": job.token_budget} if job.token_budget else {}),
+        row_tokens=job.row_tokens,
     )
     logps, lengths = {}, {}
     if job.check:

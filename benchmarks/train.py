@@ -67,7 +67,9 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--epochs", type=int, default=1, help="timed passes of TRL's over the data")
     parser.add_argument("--handrail-epochs", type=int, default=3, help="timed passes of Handrail's")
     parser.add_argument("--trl-micro", type=int, help="rows at a time; default: the whole step")
-    parser.add_argument("--token-budget", type=int, help="of Handrail's micro-batches")
+    parser.add_argument(
+        "--row-tokens", type=int, help="of Handrail's micro-batches; 1: one tree each"
+    )
     parser.add_argument("--only", choices=SIDES, help="measure one side alone (no ratio)")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", action="store_true", help="JSON line only, no progress")
@@ -143,7 +145,7 @@ def measure(args: argparse.Namespace, turns: int) -> Result:
                     epochs=args.epochs if trl else args.handrail_epochs,
                     seed=args.seed + number,
                     check=number == 0,
-                    token_budget=args.token_budget,
+                    row_tokens=args.row_tokens,
                     micro=args.trl_micro,
                 )
                 results[side].append(run_side(side, job, env))
@@ -219,7 +221,7 @@ def summary(
         "threads": args.threads,
         "trl_batch": trl_batch(args),
         "trl_micro": args.trl_micro or trl_batch(args),
-        "token_budget": args.token_budget,
+        "row_tokens": args.row_tokens,
     }
     for side, rounds in results.items():
         line[side] = side_summary(rounds, pairs)

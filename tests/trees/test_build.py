@@ -132,6 +132,24 @@ def test_rows_hold_whole_trees_within_the_budget() -> None:
         pack(trees, 10)
 
 
+def test_rows_are_full_at_row_tokens_and_a_larger_tree_is_alone() -> None:
+    turns = [t for seed in range(5) for t in toys.conversation_turns(2, seed=seed)]
+    trees = build([t.model_copy(update={"playbook": None}) for t in turns]).trees
+    budget = max(map(len, trees))
+    room = max(len(t) for t in trees if len(t) < budget)
+    rows = pack(trees, budget, room)
+    assert [i for r in rows for i in r.input_ids_T.tolist()] == [
+        i for t in trees for i in t.tokens_T.tolist()
+    ]
+    assert all(r.n_tokens <= room or len(r.layout.trees) == 1 for r in rows)
+    assert any(r.n_tokens > room for r in rows)
+    alone = pack(trees, budget, 1)
+    assert [r.n_tokens for r in alone] == [len(t) for t in trees]
+    assert len(pack(trees, budget, 10 * budget)) == len(pack(trees, budget))
+    with pytest.raises(RenderError, match=f"a batch holds {budget - 1}"):
+        pack(trees, budget - 1, 1)
+
+
 def test_indices_of_a_row() -> None:
     turns = [t for seed in range(2) for t in toys.conversation_turns(2, seed=seed)]
     forest = build([t.model_copy(update={"playbook": None}) for t in turns])

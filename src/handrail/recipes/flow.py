@@ -39,6 +39,7 @@ from handrail.records import (
 from handrail.sampling import LocalSampler
 from handrail.training import TrainSettings, train
 from handrail.trees import Renderer, TreeSettings, build_trees
+from handrail.trees.styles import guardrail_head
 
 SCRATCH = "scratch"
 
@@ -203,8 +204,9 @@ def base_system(run: Run, settings: FlowSettings, corpus: Corpus) -> Trained:
 
 def scratch_settings(talks: Sequence[Conversation]) -> PretrainSettings:
     """As many epochs as see about six million tokens, between one and twelve."""
-    # Nearly five characters a token in English, and the prompt's own text beside the messages.
+    # Nearly five characters a token in English, and what the prompt says beside the messages.
     tokens = sum(len(m.content) // 4 + 4 for c in talks for m in c.messages)
+    tokens += sum(len(guardrail_head(c.playbook)) // 5 for c in talks)
     return PretrainSettings(epochs=min(12, max(1, round(6e6 / max(1, tokens)))), positions=4096)
 
 

@@ -34,7 +34,7 @@ class FlowSettings(BaseModel):
         mode: "full" or "lora".
         dtype: of the computation. "auto" is bfloat16 where the device computes it natively, else
             float32; a run's folder keeps what it began with, on any machine.
-        batch_size: pairs (or replies) per optimiser step. token_budget: tokens per micro-batch.
+        batch_size: pairs (or replies) per optimiser step. token_budget: tokens of the largest tree.
         on_long: what to do with a prompt and reply over the budget.
         learning_rates: by objective; the rest follow from the model.
         beta: of DPO, IPO and KTO.

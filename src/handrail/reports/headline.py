@@ -39,8 +39,8 @@ def gain_finding(
 
     An interval over seeds and prompts that holds zero is "no gain shown"; one below zero is a
     loss and called so; where the permutation test does not agree with the interval, the sentence
-    says that it is not certain. The detail gives the two rates, the test and Student's interval over
-    seeds.
+    says that it is not certain. The detail gives the two rates, the test and Student's interval
+    over seeds.
     """
     gap, pooled = found.pooled.difference, found.pooled
     what = _KEEPS.get(dimension, f"acceptable replies ({dimension})")

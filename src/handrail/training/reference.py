@@ -51,6 +51,7 @@ def prepare_reference(
     trees: dict[int, TokenTree],
     folder: Path,
     token_budget: int,
+    row_tokens: int | None,
     accelerator: Accelerator,
     watch: Callable[[int, int], None],
 ) -> Reference:
@@ -68,7 +69,7 @@ def prepare_reference(
     computed = not path.exists()
     accelerator.wait_for_everyone()  # all have looked before one writes
     if computed:
-        flat = _compute(policy, members, token_budget, accelerator, watch)
+        flat = _compute(policy, members, token_budget, row_tokens, accelerator, watch)
         if accelerator.is_main_process:
             with atomic_write(path, "wb") as file:
                 file.write(save({KEY: flat}))
@@ -104,13 +105,14 @@ def _compute(
     policy: Policy,
     members: list[TokenTree],
     token_budget: int,
+    row_tokens: int | None,
     accelerator: Accelerator,
     watch: Callable[[int, int], None],
 ) -> Tensor:
     """One pass without gradient; each process takes its share of the trees."""
     rank, world = accelerator.process_index, accelerator.num_processes
     order = np.argsort([len(t) for t in members], kind="stable")[rank::world].tolist()
-    batches = pack([members[i] for i in order], token_budget)
+    batches = pack([members[i] for i in order], token_budget, row_tokens)
     parts = []
     for number, batch in enumerate(batches, 1):
         parts.append(policy.reference_logps(batch.to(policy.device)).float().cpu())

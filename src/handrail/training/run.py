@@ -58,7 +58,8 @@ class Run:
         self.named = job.policy.named_parameters()
         self.parameters = [parameter for _, parameter in self.named]
         self.main = job.accelerator.is_main_process
-        self.runner = StepRunner(job.policy, objective, job.accelerator, settings.token_budget)
+        self.sizes = (settings.token_budget, settings.row_tokens_on(job.accelerator.device.type))
+        self.runner = StepRunner(job.policy, objective, job.accelerator, *self.sizes)
         self.state = ckpt.RunState()
 
     @property
@@ -146,13 +147,14 @@ class Run:
             def watch(done: int, total: int) -> None:
                 self._tell(Progress("reference", done, total, 0.0, {}, *_pace(begun, done, total)))
 
-            budget = self.settings.token_budget
             used = {i: job.trees[i] for i in self.plan.used()}
-            reference = prepare_reference(job.policy, used, folder, budget, job.accelerator, watch)
+            reference = prepare_reference(
+                job.policy, used, folder, *self.sizes, job.accelerator, watch
+            )
             if self.eval_trees:
                 held = dict(enumerate(self.eval_trees))
                 eval_reference = prepare_reference(
-                    job.policy, held, folder, budget, job.accelerator, watch
+                    job.policy, held, folder, *self.sizes, job.accelerator, watch
                 )
         indices = range(len(self.eval_trees))
         return reference, self.runner.rows(self.eval_trees, indices, eval_reference)

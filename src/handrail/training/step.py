@@ -37,10 +37,17 @@ class StepRunner:
     """Runs whole steps of trees through policy and objective."""
 
     def __init__(
-        self, policy: Policy, objective: Objective, accelerator: Accelerator, token_budget: int
+        self,
+        policy: Policy,
+        objective: Objective,
+        accelerator: Accelerator,
+        token_budget: int,
+        row_tokens: int | None = None,
     ) -> None:
-        self.policy, self.objective = policy, objective
-        self.accelerator, self.token_budget = accelerator, token_budget
+        self.policy, self.objective, self.accelerator = policy, objective, accelerator
+        self.token_budget = token_budget
+        # A step in one row spares these objectives the first pass that tells them of the rest.
+        self.row_tokens = None if objective.needs_step else row_tokens
 
     def rows(
         self, trees: Sequence[TokenTree], indices: Sequence[int], reference: Reference | None
@@ -50,7 +57,7 @@ class StepRunner:
         mine = list(indices)
         if world > 1:  # dealt by size, so that the shares are about equal
             mine = sorted(mine, key=lambda i: -len(trees[i]))[rank::world]
-        batches = pack([trees[i] for i in mine], self.token_budget)
+        batches = pack([trees[i] for i in mine], self.token_budget, self.row_tokens)
         device = self.policy.device
         rows, done = [], 0
         for batch in batches:

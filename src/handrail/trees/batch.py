@@ -96,12 +96,18 @@ class TreeBatch:
         return replace(self, **moved)
 
 
-def pack(trees: Sequence[TokenTree], token_budget: int) -> list[TreeBatch]:
-    """Fill rows with whole trees, in the order given, each up to `token_budget` tokens.
+def pack(
+    trees: Sequence[TokenTree], token_budget: int, row_tokens: int | None = None
+) -> list[TreeBatch]:
+    """Fill rows with whole trees, in the order given, each up to `row_tokens` tokens.
+
+    A tree larger than that has a row of its own, up to `token_budget` tokens, which is also what
+    `row_tokens` is by default.
 
     Raises:
         RenderError: a tree is larger than the budget.
     """
+    room = token_budget if row_tokens is None else min(row_tokens, token_budget)
     rows: list[list[TokenTree]] = []
     used = 0
     for number, tree in enumerate(trees):
@@ -111,7 +117,7 @@ def pack(trees: Sequence[TokenTree], token_budget: int) -> list[TreeBatch]:
                 "Raise the token budget, or lower tree_tokens so that trees are split",
                 f"tree {number}",
             )
-        if not rows or used + len(tree) > token_budget:
+        if not rows or used + len(tree) > room:
             rows.append([])
             used = 0
         rows[-1].append(tree)
