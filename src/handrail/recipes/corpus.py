@@ -46,6 +46,7 @@ class Corpus:
     """Turns for one training seed. `feedback` is what Flow 2 learns from after SFT.
 
     `base` is what a model from scratch is made of: the training part, the same for every seed.
+    `dropped`: by turn id, how many of its oldest messages a model has no room for.
     """
 
     name: str
@@ -56,6 +57,16 @@ class Corpus:
     skipped: tuple[Skip, ...] = ()
     base: tuple[Turn, ...] = ()
     facts: dict[str, str] = field(default_factory=dict)
+    dropped: dict[str, int] = field(default_factory=dict)
+
+    def shown(self, turns: Sequence[Turn]) -> list[Turn]:
+        """The turns as the models are asked: without the messages that they have no room for."""
+        return [
+            turn.model_copy(update={"context": turn.context[self.dropped[turn.id] :]})
+            if turn.id in self.dropped
+            else turn
+            for turn in turns
+        ]
 
 
 class Corpora:

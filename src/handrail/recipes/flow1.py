@@ -19,6 +19,7 @@ from handrail.recipes.corpus import Corpora, Corpus
 from handrail.recipes.flow import base_system, begin, speak, train_system
 from handrail.recipes.outcome import Outcomes, SeedOutcome
 from handrail.recipes.page import conclude
+from handrail.recipes.prompts import fit_prompts
 from handrail.recipes.run import Progress, Run, quiet
 from handrail.recipes.settings import FlowSettings
 from handrail.recipes.systems import BASE, FLOW1, FLOW1_PAIRS, QUICK, System
@@ -65,11 +66,13 @@ def _one_seed(
     run: Run, settings: FlowSettings, corpus: Corpus, systems: Sequence[System], seed: int
 ) -> SeedOutcome:
     """Train every system in order, then let each answer the test turns."""
-    trained = {BASE: base_system(run, settings, corpus)}
+    base = base_system(run, settings, corpus)
+    corpus, _ = fit_prompts(run, settings, corpus, base, seed)
+    trained = {BASE: base}
     for system in systems:
         start = trained[system.start]
         trained[system.name] = train_system(run, settings, system, corpus.train, start, seed)
     outcome = SeedOutcome(seed=seed, corpus=corpus)
     for one in trained.values():
-        outcome.add(one, *speak(run, settings, one, corpus.test, seed))
+        outcome.add(one, *speak(run, settings, one, corpus.shown(corpus.test), seed))
     return outcome

@@ -18,6 +18,7 @@ from handrail.recipes.corpus import Corpora, Corpus
 from handrail.recipes.flow import base_system, begin, speak, train_system
 from handrail.recipes.outcome import Outcomes, SeedOutcome
 from handrail.recipes.page import conclude
+from handrail.recipes.prompts import fit_prompts
 from handrail.recipes.run import Progress, Run, quiet
 from handrail.recipes.settings import FlowSettings
 from handrail.recipes.systems import BASE, FLOW2, FLOW2_PAIRS, FLOW2_SFT
@@ -46,17 +47,18 @@ def run_flow2(
 
 def _one_seed(run: Run, settings: FlowSettings, corpus: Corpus, seed: int) -> SeedOutcome:
     base = base_system(run, settings, corpus)
+    corpus, left_out = fit_prompts(run, settings, corpus, base, seed)
     sft = train_system(run, settings, FLOW2_SFT, corpus.train, base, seed)
-    answers, _ = speak(run, settings, sft, corpus.feedback, seed, purpose="feedback")
+    answers, _ = speak(run, settings, sft, corpus.shown(corpus.feedback), seed, purpose="feedback")
     turns, refused = feedback_turns(corpus.feedback, answers, corpus.assessor)
     trained = {BASE: base, sft.name: sft}
     for system in FLOW2:
         trained[system.name] = train_system(run, settings, system, turns, sft, seed)
     outcome = SeedOutcome(seed=seed, corpus=corpus)
-    outcome.skipped += refused
+    outcome.skipped += [*left_out, *refused]
     outcome.notes["pairs from the bot's own replies"] = str(len(turns))
     for one in trained.values():
-        outcome.add(one, *speak(run, settings, one, corpus.test, seed))
+        outcome.add(one, *speak(run, settings, one, corpus.shown(corpus.test), seed))
     return outcome
 
 

@@ -106,7 +106,21 @@ def render_branches(
 
 def _cut(turn: Turn, renderer: Renderer, limit: int, skipped: list[Skip]) -> list[int] | None:
     """The prompt without its oldest messages, as few as possible; None if that is not enough."""
-    low, high = 1, len(turn.context)  # how many messages to leave out
+    fits = fewest_dropped(turn, renderer, limit)
+    if fits is None:
+        return None
+    where = f"{turn.id} ({fits[0]} of {len(turn.context)} messages)"
+    reason = "its oldest messages left out to fit max_tokens"
+    skipped.append(Skip(what="context", reason=reason, where=where))
+    return fits[1]
+
+
+def fewest_dropped(turn: Turn, renderer: Renderer, limit: int) -> tuple[int, list[int]] | None:
+    """How many of its oldest messages a turn must lose to fit, and its prompt without them.
+
+    At least one is left out; None where the prompt takes more than `limit` tokens without any.
+    """
+    low, high = 1, len(turn.context)
     fits: tuple[int, list[int]] | None = None
     while low <= high:
         middle = (low + high) // 2
@@ -115,12 +129,7 @@ def _cut(turn: Turn, renderer: Renderer, limit: int, skipped: list[Skip]) -> lis
             fits, high = (middle, ids), middle - 1
         else:
             low = middle + 1
-    if fits is None:
-        return None
-    where = f"{turn.id} ({fits[0]} of {len(turn.context)} messages)"
-    reason = "its oldest messages left out to fit max_tokens"
-    skipped.append(Skip(what="context", reason=reason, where=where))
-    return fits[1]
+    return fits
 
 
 def mismatched_replies(turns: Sequence[Turn], seed: int) -> dict[int, str]:
