@@ -1,6 +1,7 @@
 """Handrail trains conversation bots that keep to their guardrails, and proves it.
 
-The functions below do what the commands of the same names do; each is loaded when first used.
+The functions below do what the commands of the same names do (`import_` what `data import` does);
+each is loaded when first used.
 """
 
 from __future__ import annotations
@@ -11,14 +12,18 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from handrail.cli.api import (
         chat,
+        convert,
         doctor,
+        export,
         generate,
+        import_,
         judge,
         load,
         read,
         report,
         run,
         train,
+        turns,
         write,
     )
 
@@ -26,14 +31,18 @@ __version__ = "0.1.0"
 
 __all__ = [
     "chat",
+    "convert",
     "doctor",
+    "export",
     "generate",
+    "import_",
     "judge",
     "load",
     "read",
     "report",
     "run",
     "train",
+    "turns",
     "write",
 ]
 

@@ -30,7 +30,7 @@ def work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_preference_pairs_go_out_and_come_back(ending: str) -> None:
     rows = exchange.export("turns.jsonl", f"pairs.{ending}", "trl-preference")
     assert rows == sum(1 for turn in TURNS for _ in turn.pairs())
-    back = exchange.read_foreign(f"pairs.{ending}").records
+    back = exchange.import_(f"pairs.{ending}").records
     assert [[r.text for r in turn.replies] for turn in back] == [
         [r.text for r in turn.replies] for turn in TURNS
     ]
@@ -47,7 +47,7 @@ def test_labelled_replies_keep_their_labels() -> None:
 def test_records_go_through_parquet_unchanged(records: list) -> None:
     exchange.export(records, "x.parquet", "parquet")
     assert files.read_records("x.parquet").records == records
-    assert exchange.read_foreign("x.parquet").records == records
+    assert exchange.import_("x.parquet").records == records
 
 
 def test_what_does_not_fit_a_format_is_refused() -> None:

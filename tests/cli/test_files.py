@@ -75,7 +75,7 @@ def test_a_bad_first_line_is_reported_with_its_number(tmp_path: Path) -> None:
 
 
 def test_conversations_become_turns_with_what_their_replies_broke() -> None:
-    first, second = files.as_turns([TALK])
+    first, second = files.as_turns([TALK]).records
     assert first.context == TALK.messages[:1]
     assert second.context == TALK.messages[:3]
     assert first.replies[0].breaks == ("no-pin",)
@@ -83,7 +83,7 @@ def test_conversations_become_turns_with_what_their_replies_broke() -> None:
     assert first.best() is None
     assert second.best() == 0
     assert first.conversation_id == second.conversation_id == TALK.id
-    assert files.as_turns([TURN]) == [TURN]
+    assert files.as_turns([TURN]).records == [TURN]
 
 
 def test_playbooks_come_from_yaml_json_and_records(tmp_path: Path) -> None:
@@ -216,7 +216,7 @@ def test_data_check_finds_faults_and_keeps_counting(
 @pytest.mark.usefixtures("work")
 def test_data_turns_splits_and_peek_shows(capsys: pytest.CaptureFixture[str]) -> None:
     made = summary(capsys, "data", "turns", "talks.jsonl", "out.jsonl")
-    assert made == {"turns": 2, "replies_that_break": 1, "out": "out.jsonl"}
+    assert (made["turns"], made["replies_that_break"], made["out"]) == (2, 1, "out.jsonl")
     assert invoke(["data", "peek", "out.jsonl"]) == 0
     assert "breaks no-pin" in capsys.readouterr().out
     assert invoke(["data", "peek", "talks.jsonl"]) == 0

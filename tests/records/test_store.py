@@ -80,7 +80,7 @@ def test_a_bad_line_names_file_line_and_mend_and_loses_no_good_one(
 def test_bytes_that_are_not_utf8(tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl"
     path.write_bytes((GOOD % "a").encode() + b"\n" + b'{"id": "caf\xe9"}\n')
-    with pytest.raises(RecordError, match=r"line 2: byte 11 is not UTF-8"):
+    with pytest.raises(RecordError, match=r"line 2: byte 11 \(0xe9\) is not UTF-8"):
         read_jsonl(path, Turn)
     path.write_bytes(b"\xef\xbb\xbf" + (GOOD % "a").encode())
     assert read_jsonl(path, Turn).records[0].id == "a"

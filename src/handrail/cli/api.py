@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from handrail.cli.care import check_world, pretrain_world
+from handrail.cli.exchange import convert, export, import_
 from handrail.cli.files import as_turns, read_config, read_playbook, read_records
 from handrail.cli.fit import Fitted, train, training_settings
 from handrail.cli.judging import Judged, judge
@@ -43,8 +44,11 @@ __all__ = [
     "Judged",
     "chat",
     "check_world",
+    "convert",
     "doctor",
+    "export",
     "generate",
+    "import_",
     "judge",
     "load",
     "pretrain_world",
@@ -56,8 +60,11 @@ __all__ = [
     "run",
     "train",
     "training_settings",
+    "turns",
     "write",
 ]
+
+turns = as_turns  # `data turns`; functions here have an argument of that name
 
 CHUNK = 32  # turns generated between two reports of progress
 
@@ -136,7 +143,7 @@ class Generated:
 
 
 def generate(
-    turns: str | Path | Iterable[Turn | Conversation],
+    turns: str | Path | Iterable[Turn | Conversation] | Loaded[Turn],
     model: str | Path | LocalSampler = "world",
     *,
     n: int = 1,
@@ -149,7 +156,7 @@ def generate(
     """Write a model's replies to turns; their own replies are neither shown nor kept.
 
     Args:
-        turns: turns or conversations, or a file of them.
+        turns: turns or conversations, a file of them, or what `handrail.turns` read of it.
         model: "world", a folder, a hub name, or what `load` gave.
         n: replies per turn.
         temperature: 0 is greedy.
@@ -159,11 +166,12 @@ def generate(
         progress: called as (stage, done, total).
     """
     params = SamplingParams(n=n, temperature=temperature, max_tokens=max_tokens, seed=seed)
-    asked = as_turns(turns)
+    read = as_turns(turns)
+    asked = read.records
     sampler = load(model, dtype=dtype) if isinstance(model, str | Path) else model
     begun = time.monotonic()
     written: list[Turn] = []
-    skipped: list[Skip] = []
+    skipped = list(read.skipped)
     cut_off = 0
     for start in range(0, len(asked), CHUNK):
         chunk = asked[start : start + CHUNK]

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from handrail.cli.console import Console, count, table
-from handrail.cli.verb import Verbs, verb
+from handrail.cli.verb import Verbs, on_error_option, verb
+
+if TYPE_CHECKING:
+    from handrail.records import Loaded, Skip
 
 command = Verbs(
     "data",
@@ -17,15 +20,6 @@ command = Verbs(
     "records.",
 )
 SHOWN = 5  # faults named one by one to a reader
-on_error_option = click.option(
-    "--on-error",
-    type=click.Choice(["stop", "skip"]),
-    default="stop",
-    show_default=True,
-    help="Stop at the first fault, or leave out what has one and count it.",
-)
-
-
 out_argument = click.argument("out", type=click.Path(path_type=Path))
 
 
@@ -55,6 +49,7 @@ def convert(
     rejected ones that its own guidelines do not allow there.
     """
     from handrail.cli import exchange
+    from handrail.cli.files import apart
     from handrail.records import write_jsonl
 
     if list_sources:
@@ -64,17 +59,22 @@ def convert(
         return
     if source is None or file is None or out is None:
         raise click.UsageError("Name SOURCE, FILE and OUT (or --list).")
+    apart(out, file, turns)
+    if turns is not None:
+        apart(turns, file, out)
     loaded = exchange.convert(source, file, on_error)
     write_jsonl(out, loaded.records)
     summary = {"conversations": len(loaded.records), "out": str(out)}
     lines = [f"{count(len(loaded.records), 'conversation')}: {out}"]
     if turns is not None:
         made = exchange.feedback_turns(source, loaded.records, file)
-        pairs = sum(1 for turn in made for _ in turn.pairs())
-        write_jsonl(turns, made)
-        summary |= {"turns": len(made), "pairs": pairs, "turns_file": str(turns)}
-        lines.append(f"{count(len(made), 'turn')} with {count(pairs, 'pair')}: {turns}")
-    _left_out(console, summary, lines, loaded.skipped)
+        pairs = sum(1 for turn in made.records for _ in turn.pairs())
+        write_jsonl(turns, made.records)
+        summary |= {"turns": len(made.records), "pairs": pairs, "turns_file": str(turns)}
+        summary["refused"] = [skip.model_dump() for skip in made.skipped]
+        lines.append(f"{count(len(made.records), 'turn')} with {count(pairs, 'pair')}: {turns}")
+        lines += _refused(made.skipped)
+    _left_out(console, summary, lines, loaded)
 
 
 @command.add
@@ -95,7 +95,10 @@ def convert(
     "role is called: agent, customer, tool or system. May be given often.",
 )
 @click.option("--playbook", help="Playbook (JSON or YAML) of conversations that name none.")
-@click.option("--encoding", help="Of the file.  [default: found by itself]")
+@click.option(
+    "--encoding",
+    help="Of the file; 'detect' tries the usual ones.  [default: a byte-order mark's, else UTF-8]",
+)
 @on_error_option
 def import_(
     console: Console,
@@ -112,23 +115,20 @@ def import_(
     names others. What was mended on the way (empty, repeated or joined messages) is counted.
     """
     from handrail.cli import exchange
+    from handrail.cli.files import apart
     from handrail.cli.verb import assignments
     from handrail.records import write_jsonl
 
+    apart(out, file, playbook)
     names = {name: str(value) for name, value in assignments(mapping).items()}
-    loaded = exchange.read_foreign(
-        file, names, playbook=playbook, encoding=encoding, on_error=on_error
-    )
+    loaded = exchange.import_(file, names, playbook=playbook, encoding=encoding, on_error=on_error)
     write_jsonl(out, loaded.records)
     kinds = Counter(type(record).__name__.lower() for record in loaded.records)
     mended = dict(getattr(loaded, "counts", {}))
-    warnings = list(getattr(loaded, "warnings", []))
     summary = {"records": dict(kinds), "mended": mended, "out": str(out)}
-    summary["warnings"] = [warning.model_dump() for warning in warnings]
     lines = [", ".join(count(n, kind) for kind, n in kinds.items()) + f": {out}"]
     lines += [f"{n} x {what}" for what, n in mended.items()]
-    lines += [f"{warning.where}: {warning.reason}" for warning in warnings[:SHOWN]]
-    _left_out(console, summary, lines, loaded.skipped)
+    _left_out(console, summary, lines, loaded)
 
 
 @command.add
@@ -147,25 +147,45 @@ def import_(
     "trl-completion: prompt, completion; messages: whole conversations; parquet: the records "
     "themselves.",
 )
-def export(console: Console, file: str, out: Path, format: str) -> None:
-    """Export records in the columns of TRL, as JSON Lines, CSV or Parquet by OUT's ending."""
-    from handrail.cli import exchange
+@on_error_option
+def export(console: Console, file: str, out: Path, format: str, on_error: Any) -> None:
+    """Export records in the columns of TRL, as JSON Lines, CSV or Parquet by OUT's ending.
 
-    rows = exchange.export(file, out, format)
-    console.result(
-        {"rows": rows, "format": format, "out": str(out)}, f"{count(rows, 'row')}: {out}"
-    )
+    CSV holds plain texts: there a prompt is one text instead of a list of messages.
+    """
+    from handrail.cli import exchange
+    from handrail.cli.files import apart, read_records, some
+
+    apart(out, file)
+    loaded = some(read_records(file, on_error=on_error), file)
+    rows = exchange.export(loaded, out, format)
+    summary = {"rows": rows, "format": format, "out": str(out)}
+    _left_out(console, summary, [f"{count(rows, 'row')}: {out}"], loaded)
 
 
 def _left_out(
-    console: Console, summary: dict[str, Any], lines: list[str], skipped: list[Any]
+    console: Console, summary: dict[str, Any], lines: list[str], loaded: Loaded[Any]
 ) -> None:
-    """Print the result with what was left out, counted and, the first few, named."""
+    """Print the result with warnings and what was left out, counted and, the first few, named."""
+    skipped, warnings = loaded.skipped, loaded.warnings
+    summary["warnings"] = [warning.model_dump() for warning in warnings]
     summary["skipped"] = [skip.model_dump() for skip in skipped]
+    lines += [f"Warning: {warning.where}: {warning.reason}" for warning in warnings[:SHOWN]]
+    if len(warnings) > SHOWN:
+        lines.append(f"... and {len(warnings) - SHOWN:,} more warnings")
     if skipped:
         lines.append(f"Left out: {sum(skip.count for skip in skipped):,}")
         lines += [f"  {skip.where}: {skip.reason}" for skip in skipped[:SHOWN]]
     console.result(summary, "\n".join(lines))
+
+
+def _refused(skips: list[Skip]) -> list[str]:
+    """Lines on the candidates that were refused as rejected replies, by reason."""
+    reasons: Counter[str] = Counter()
+    for skip in skips:
+        reasons[skip.reason] += skip.count
+    head = f"Refused as rejected replies: {count(reasons.total(), 'candidate')}"
+    return [head, *(f"  {n:,}: {why}" for why, n in reasons.most_common())] if reasons else []
 
 
 @command.add
@@ -184,7 +204,7 @@ def check(console: Console, file: str, kind: str | None, on_error: Any) -> None:
         raise RecordError(
             f"{len(found['skipped'])} of {found['records'] + len(found['skipped'])} records have a "
             "fault",
-            "Mend them, or read the file with --on-error skip where it is used",
+            "Mend them, or leave them out with --on-error skip in the command that uses the file",
             file,
         )
 
@@ -195,38 +215,53 @@ def check(console: Console, file: str, kind: str | None, on_error: Any) -> None:
 @click.option("--number", type=int, default=1, show_default=True, help="First record, from 1.")
 @click.option("--count", type=int, default=1, show_default=True, help="How many.")
 @click.option("--kind", help="turn, conversation, playbook or verdict.  [default: by its fields]")
-def peek(console: Console, file: str, number: int, count: int, kind: str | None) -> None:
-    """Show records of a file as a person would read them."""
-    from handrail.cli.files import read_records
+@click.option(
+    "--on-error",
+    type=click.Choice(["stop", "skip"]),
+    default="skip",
+    show_default=True,
+    help="Show the good records and name the faults, or stop at the first fault.",
+)
+def peek(
+    console: Console, file: str, number: int, count: int, kind: str | None, on_error: Any
+) -> None:
+    """Show records of a file as a person would read them, and what of it cannot be read."""
+    from handrail.cli.files import read_records, some
     from handrail.cli.peek import record_text
     from handrail.records import RecordError
 
-    records = read_records(file, kind, "skip").records
-    if not 1 <= number <= len(records):
+    loaded = some(read_records(file, kind, on_error), file)
+    held = len(loaded.records)
+    if not 1 <= number <= held:
         raise RecordError(
-            f"there is no record {number}", f"The file holds {len(records)} good records", file
+            f"there is no record {number}", f"The file holds {held} good records", file
         )
-    shown = records[number - 1 : number - 1 + max(count, 1)]
+    shown = loaded.records[number - 1 : number - 1 + max(count, 1)]
     rows = [record.model_dump(mode="json", exclude_defaults=True) for record in shown]
-    console.result({"records": rows}, "\n\n".join(record_text(record) for record in shown))
+    text = "\n\n".join(record_text(record) for record in shown)
+    faulty = bool(loaded.skipped or loaded.warnings)
+    _left_out(console, {"records": rows}, [text, *([""] if faulty else [])], loaded)
 
 
 @command.add
 @verb("handrail data turns talks.jsonl turns.jsonl")
 @click.argument("file")
 @out_argument
-def turns(console: Console, file: str, out: Path) -> None:
+@on_error_option
+def turns(console: Console, file: str, out: Path, on_error: Any) -> None:
     """Split conversations into turns: one for each agent message, with that message as reply.
 
     The reply carries what the playbook's checks say of it, so SFT does not learn one that breaks
     a guardrail.
     """
-    from handrail.cli.files import as_turns
+    from handrail.cli.files import apart, as_turns
     from handrail.records import write_jsonl
 
-    made = as_turns(file)
+    apart(out, file)
+    loaded = as_turns(file, on_error)
+    made = loaded.records
     write_jsonl(out, made)
     broken = sum(bool(reply.breaks) for turn in made for reply in turn.replies)
     summary = {"turns": len(made), "replies_that_break": broken, "out": str(out)}
     said = f"{count(len(made), 'turn')}, {count(broken, 'reply breaks', 'replies break')}"
-    console.result(summary, f"{said} a guardrail: {out}")
+    _left_out(console, summary, [f"{said} a guardrail: {out}"], loaded)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from handrail.cli.files import read_records
+from handrail.cli.files import apart, read_records, some
 from handrail.records import (
     Conversation,
     Loaded,
@@ -26,21 +26,34 @@ FORMATS: dict[str, Any] = {
     "messages": "messages",
     "parquet": "",
 }
-COLUMNS = ({"chosen", "rejected"}, {"prompt", "completion"})
+# TRL's columns; the last are those of an export of conversations, which keep the playbook.
+COLUMNS = ({"chosen", "rejected"}, {"prompt", "completion"}, {"messages", "playbook", "source"})
 
 
 def convert(source: str, path: str | Path, on_error: OnError = "stop") -> Loaded[Conversation]:
-    """Conversations of a public data set's raw file (`sources()` lists the data sets)."""
+    """Conversations of a public data set's raw file.
+
+    Args:
+        source: "star", "abcd" or "tau_bench" (`sources()` lists the data sets).
+        path: the raw file, with the data set's guidelines beside it.
+        on_error: "stop" at the first bad dialogue, or "skip" it and list it in `.skipped`.
+
+    Raises:
+        RecordError: names file, line and field; or nothing is left to use.
+    """
     from handrail.sources.registry import source as named
 
-    return named(source)(path, on_error)
+    return some(named(source)(path, on_error), path)
 
 
-def feedback_turns(source: str, talks: Iterable[Conversation], path: str | Path) -> list[Turn]:
-    """The turns of a data set's conversations, with the feedback that the data set gives."""
+def feedback_turns(source: str, talks: Iterable[Conversation], path: str | Path) -> Loaded[Turn]:
+    """The turns of a data set's conversations, with the feedback that the data set gives.
+
+    `.skipped` counts the candidates that were refused as rejected replies, by reason.
+    """
     from handrail.sources.registry import source as named
 
-    return named(source).turns(list(talks), path)
+    return named(source).feedback(list(talks), path)
 
 
 def sources() -> list[dict[str, str]]:
@@ -53,7 +66,7 @@ def sources() -> list[dict[str, str]]:
     ]
 
 
-def read_foreign(
+def import_(
     path: str | Path,
     mapping: Mapping[str, str] | None = None,
     *,
@@ -69,18 +82,25 @@ def read_foreign(
             become conversations.
         mapping: which column holds what (conversation, role, text, order, messages, playbook) and
             the names that roles have in the file (agent, customer, tool, system).
-        playbook: of every conversation that names none itself, or its file.
-        encoding: of the file; found by itself where it can be.
+        playbook: of every conversation or turn that brings none itself, or its file.
+        encoding: of the file; by default a byte-order mark's, else UTF-8; "detect" also tries
+            cp1252 and latin-1.
         on_error: "stop" at the first fault, or "skip" what has one and list it in `.skipped`.
-    """
-    from handrail.sources import columns, tables_out, transcripts
 
+    Raises:
+        RecordError: names file, line, field and mend; or nothing is left to use.
+    """
+    from handrail.sources import columns, transcripts
+    from handrail.sources.rules import load_playbook
+
+    book = load_playbook(playbook) if isinstance(playbook, str | Path) else playbook
     found: Loaded[Any]
-    shape = _shape(Path(path)) if not mapping else ""
+    shape = _shape(Path(path), encoding, on_error) if not mapping else ""
     if shape == "records":
-        return read_records(path, on_error=on_error)
-    if shape == "columns":
-        turns, talks = columns.import_rows(tables_out.read_rows(path), str(path), on_error)
+        found = read_records(path, on_error=on_error)
+        found.records = [_under(record, book, path) for record in found.records]
+    elif shape == "columns":
+        turns, talks = columns.load(path, playbook=book, encoding=encoding, on_error=on_error)
         found = Loaded([*turns.records, *talks.records], [*turns.skipped, *talks.skipped])
     else:
         known = set(transcripts.Mapping.model_fields)
@@ -89,42 +109,66 @@ def read_foreign(
                 raise SettingError(f"there is no column for '{name}'", nearest(name, known))
         columns_of = transcripts.Mapping(**(mapping or {}))
         found = transcripts.load(
-            path, columns_of, playbook=playbook, encoding=encoding, on_error=on_error
+            path, columns_of, playbook=book, encoding=encoding, on_error=on_error
         )
-    if not found.records and on_error == "stop":
-        raise RecordError("no records", "Check that this is the right file", str(path))
-    return found
+    return some(found, path)
 
 
-def _shape(path: Path) -> str:
-    """What the first row's columns say: TRL's "columns", Handrail's "records", else ""."""
-    from handrail.sources import tables, tables_out
-    from handrail.sources.decoding import read_text
+def _shape(path: Path, encoding: str | None, on_error: OnError) -> str:
+    """What the first good row's columns say: TRL's "columns", Handrail's "records", else ""."""
+    from handrail.sources import arrow, registry, tables
 
+    names: set[str] = set()
     if path.suffix == ".parquet":
-        names = set(next(iter(tables_out.read_rows(path)), {}))
-        return "records" if "provenance" in names else "columns"
-    row = next(iter(tables.rows(path, read_text(path))), None)
-    known = row is not None and any(names <= set(row.fields) for names in COLUMNS)
-    return "columns" if known else ""
+        names = arrow.parquet_names(path)
+        if "provenance" in names:
+            return "records"
+    else:
+        if encoding is None and registry.is_records(path):
+            return "records"
+        rows = tables.table_rows(path, encoding, on_error)
+        names = next((set(row.fields) for row in rows if row.fault is None), set())
+    return "columns" if any(columns <= names for columns in COLUMNS) else ""
 
 
-def export(data: str | Path | Iterable[Turn | Conversation], path: str | Path, format: str) -> int:
+def _under(record: Any, playbook: Playbook | None, path: str | Path) -> Any:
+    """A record of Handrail's own with the playbook, where it has none itself."""
+    if playbook is None:
+        return record
+    if not isinstance(record, Turn | Conversation):
+        raise RecordError(
+            f"{type(record).__name__} records have no playbook to fill",
+            "Leave --playbook out (playbook= in Python)",
+            str(path),
+        )
+    return record if record.playbook else record.model_copy(update={"playbook": playbook})
+
+
+def export(
+    data: str | Path | Iterable[Turn | Conversation] | Loaded[Any], path: str | Path, format: str
+) -> int:
     """Write records in another tool's columns; returns how many rows.
 
     Args:
-        data: turns or conversations, or a file of them.
-        path: `.jsonl`, `.csv` or `.parquet`.
+        data: turns or conversations, a file of them, or what `handrail.read` gave.
+        path: `.jsonl`, `.csv` or `.parquet`. CSV holds plain texts instead of lists of messages.
         format: "trl-preference" (a row per better and worse reply), "trl-kto" (a row per desirable
             or undesirable reply), "trl-completion" (the best reply), "messages" (a row per
             conversation), "parquet" (Handrail's own records, nothing lost).
+
+    Raises:
+        HandrailError: an unknown format, a bad line, records that the format is not made of, no
+            rows, or a `path` that is the file read.
     """
     from handrail.sources import columns, tables_out
 
     if format not in FORMATS:
         raise SettingError(f"unknown format '{format}'", nearest(format, FORMATS))
-    where = str(data) if isinstance(data, str | Path) else ""
-    records: list[Any] = read_records(data).records if isinstance(data, str | Path) else list(data)
+    where = ""
+    if isinstance(data, str | Path):
+        apart(path, data)
+        where, data = str(data), read_records(data)
+    records: list[Any] = data.records if isinstance(data, Loaded) else list(data)
     if format == "parquet":
         if Path(path).suffix != ".parquet":
             raise SettingError("Parquet goes to a .parquet file", "Rename it", str(path))
@@ -141,5 +185,6 @@ def export(data: str | Path | Iterable[Turn | Conversation], path: str | Path, f
     if format == "messages":
         rows = columns.export_conversations(records)
     else:
-        rows = columns.export_turns(records, FORMATS[format])
+        texts = Path(str(path).removesuffix(".gz")).suffix == ".csv"
+        rows = columns.export_turns(records, FORMATS[format], conversational=not texts)
     return tables_out.write_rows(path, rows)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
+from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import BaseModel
 
+from handrail.cli.console import Console
 from handrail.records import (
     Conversation,
     JudgeError,
@@ -21,7 +23,7 @@ from handrail.records import (
     nearest,
     read_jsonl,
 )
-from handrail.records.store import OnError, raw_lines
+from handrail.records.store import OnError, parse_object, raw_lines
 
 # A field that only this kind of record has, tried in this order.
 KINDS: tuple[tuple[str, type[BaseModel]], ...] = (
@@ -33,6 +35,7 @@ KINDS: tuple[tuple[str, type[BaseModel]], ...] = (
     ("replies", Turn),
 )
 NAMES = {kind.__name__.lower(): kind for _, kind in KINDS}
+AnyLoaded = TypeVar("AnyLoaded", bound=Loaded[Any])
 
 
 def kind_of(path: str | Path, name: str | None = None) -> type[BaseModel]:
@@ -45,19 +48,42 @@ def kind_of(path: str | Path, name: str | None = None) -> type[BaseModel]:
         for field, kind in KINDS:
             if field in names:
                 return kind
-    raise RecordError(
-        "no line looks like a record of Handrail's",
-        "`handrail data import` reads other columns; --kind names the kind of record",
-        str(path),
+    raise _no_kind(Path(path))
+
+
+def _no_kind(path: Path) -> RecordError:
+    """Why no line of a file is a record: the first line's fault, or its nearest field name."""
+    if path.suffix == ".parquet":
+        where, names = str(path), next(_field_names(path), set())
+    else:
+        lines = ((n, raw) for n, raw in enumerate(raw_lines(path), start=1) if raw.strip())
+        number, first = next(lines, (0, b""))
+        if not number:
+            return RecordError("the file is empty", "Check that this is the right file", str(path))
+        where = f"{path}, line {number}"
+        try:
+            names = set(parse_object(first, where))
+        except RecordError as error:
+            return error
+    for name in sorted(names):
+        close = get_close_matches(name, [field for field, _ in KINDS], n=1, cutoff=0.75)
+        if close:
+            return RecordError(
+                f"no record has a field '{name}'", f"Did you mean '{close[0]}'?", where
+            )
+    return RecordError(
+        f"this does not look like a record of Handrail's; it has {', '.join(sorted(names)) or '-'}",
+        "`handrail data import` (handrail.import_ in Python) reads other columns",
+        where,
     )
 
 
 def _field_names(path: Path) -> Iterator[set[str]]:
     """The names of the fields of each record, as far as they can be read."""
     if path.suffix == ".parquet":
-        from handrail.sources.tables_out import read_rows
+        from handrail.sources.arrow import parquet_names
 
-        yield from (set(row) for row in read_rows(path)[:1])
+        yield parquet_names(path)
         return
     for raw in raw_lines(path):
         try:
@@ -71,13 +97,59 @@ def _field_names(path: Path) -> Iterator[set[str]]:
 def read_records(
     path: str | Path, name: str | None = None, on_error: OnError = "stop"
 ) -> Loaded[Any]:
-    """The records of a JSON Lines or Parquet file, of whatever one kind it holds."""
+    """The records of a JSON Lines or Parquet file, of whatever one kind it holds.
+
+    Conversations whose roles look swapped stop; with on_error="skip" they are in `.warnings`.
+    """
     kind = kind_of(path, name)
+    loaded: Loaded[Any]
     if Path(path).suffix == ".parquet":
         from handrail.sources.tables_out import read_parquet
 
-        return read_parquet(path, kind, on_error)
-    return read_jsonl(path, kind, on_error)
+        loaded = read_parquet(path, kind, on_error)
+    else:
+        loaded = read_jsonl(path, kind, on_error)
+    if kind is Conversation:
+        from handrail.sources.roles import note_swapped
+
+        note_swapped(loaded, str(path), on_error)
+    return loaded
+
+
+def some(loaded: AnyLoaded, path: str | Path) -> AnyLoaded:
+    """What was read, unless all of it had to be left out: then nothing can be made of it.
+
+    Raises:
+        RecordError: there is no record; names the first fault.
+    """
+    if loaded.records:
+        return loaded
+    if not loaded.skipped:
+        raise RecordError("no records", "Check that this is the right file", str(path))
+    first, faults = loaded.skipped[0], sum(skip.count for skip in loaded.skipped)
+    raise RecordError(
+        f"nothing is left to use ({faults:,} left out); the first fault is in {first.where}: "
+        f"{first.reason}",
+        where=str(path),
+    )
+
+
+def apart(out: str | Path, *inputs: str | Path | None) -> None:
+    """Refuse an output that is one of the inputs, also through links.
+
+    Raises:
+        SettingError: writing `out` would destroy what is read.
+    """
+    for given in inputs:
+        if given is None or not Path(given).exists():
+            continue
+        same = Path(out).samefile(given) if Path(out).exists() else False
+        if same or Path(out).resolve() == Path(given).resolve():
+            raise SettingError(
+                "this is the file that is read, and writing would destroy it",
+                "Name another file to write",
+                str(out),
+            )
 
 
 def read_playbook(path: str | Path) -> Playbook:
@@ -106,24 +178,43 @@ def read_config(path: str | Path) -> dict[str, Any]:
     return data
 
 
-def as_turns(data: str | Path | Iterable[Turn | Conversation]) -> list[Turn]:
-    """Turns from a file or from records; a conversation gives one turn per agent message."""
+def as_turns(
+    data: str | Path | Iterable[Turn | Conversation] | Loaded[Any], on_error: OnError = "stop"
+) -> Loaded[Turn]:
+    """Turns from a file or from records; a conversation gives one turn per agent message.
+
+    The reply of such a turn carries what the playbook's checks say of it.
+
+    Args:
+        data: turns or conversations, a file of them, or what `handrail.read` gave.
+        on_error: "stop" at the first bad line, or "skip" bad lines and list them in `.skipped`.
+
+    Raises:
+        RecordError: a bad line, another kind of record, or nothing left to use.
+    """
     from handrail.sources.grading import agent_turns
 
-    records: Iterable[Turn | Conversation]
     if isinstance(data, str | Path):
         kind = kind_of(data)
         if kind not in (Turn, Conversation):
             raise RecordError(
                 f"this file holds {kind.__name__} records", "Name a file of turns", str(data)
             )
-        records = read_records(data).records
+        read = some(read_records(data, on_error=on_error), data)
     else:
-        records = data
-    turns: list[Turn] = []
-    for record in records:
-        turns += [record] if isinstance(record, Turn) else agent_turns(record)
-    return turns
+        read = data if isinstance(data, Loaded) else Loaded(list(data))
+    made: Loaded[Turn] = Loaded(skipped=list(read.skipped), warnings=list(read.warnings))
+    for record in read.records:
+        made.records += [record] if isinstance(record, Turn) else agent_turns(record)
+    return made
+
+
+def read_turns(console: Console, path: str | Path, on_error: OnError) -> Loaded[Turn]:
+    """`as_turns` of a file for a command: warnings go to its notes."""
+    loaded = as_turns(path, on_error)
+    for warning in loaded.warnings:
+        console.warn(f"Warning: {warning.where}: {warning.reason}")
+    return loaded
 
 
 def _text(path: str | Path) -> str:

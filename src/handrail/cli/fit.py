@@ -10,7 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 from handrail.cli.files import as_turns
 from handrail.cli.options import fields, left_out, plain, share
-from handrail.records import Conversation, RecordError, SettingError, Turn, nearest
+from handrail.records import (
+    Conversation,
+    Loaded,
+    RecordError,
+    SettingError,
+    Skip,
+    Turn,
+    nearest,
+)
 
 if TYPE_CHECKING:
     from handrail.recipes.run import Progress
@@ -31,6 +39,7 @@ class Fitted:
     replies: int
     pairs: int
     result: TrainResult
+    skipped: tuple[Skip, ...] = ()  # lines of the file, left out when it was read
 
     def summary(self) -> dict[str, Any]:
         """Counts and places as plain data."""
@@ -43,12 +52,12 @@ class Fitted:
             "steps": self.result.steps,
             "metrics": str(self.result.metrics_path),
             "loss": self.result.loss,
-            **left_out(self.result.skipped),
+            **left_out((*self.skipped, *self.result.skipped)),
         }
 
 
 def train(
-    data: str | Path | Iterable[Turn | Conversation],
+    data: str | Path | Iterable[Turn | Conversation] | Loaded[Turn],
     objective: str = "ipo",
     *,
     model: str | Path = "world",
@@ -59,8 +68,9 @@ def train(
     """Train a model on turns with feedback; its folder is `out/final`.
 
     Args:
-        data: turns or conversations, or a file of them. SFT learns the best reply of each turn,
-            IPO, DPO and KTO-pair its better and worse ones, KTO the desirable and undesirable.
+        data: turns or conversations, a file of them, or what `handrail.turns` read of it. SFT
+            learns the best reply of each turn, IPO, DPO and KTO-pair its better and worse ones,
+            KTO the desirable and undesirable.
         objective: "sft", "ipo", "dpo", "kto" or "kto_pair".
         model: "world", a folder, or a hub name.
         out: the run's folder. Stopped at any moment, the same call goes on from there.
@@ -79,7 +89,8 @@ def train(
 
     given = dict(settings or {})
     loading = settings_from(ModelSettings, share(given, parts(objective))["model"])
-    turns = as_turns(data)
+    read = as_turns(data)
+    turns = read.records
     policy = load_policy(model, loading)
     size = sum(p.numel() for p in policy.model.parameters())
     chosen = resolve(objective, given, policy.max_positions, size)
@@ -103,6 +114,7 @@ def train(
         replies=sum(len(tree.replies) for tree in forest.trees),
         pairs=sum(len(tree.pairs) for tree in forest.trees),
         result=result,
+        skipped=tuple(read.skipped),
     )
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from handrail.cli.console import Console, count
-from handrail.cli.verb import verb
+from handrail.cli.verb import on_error_option, verb
 
 
 @verb(
@@ -29,11 +29,13 @@ from handrail.cli.verb import verb
     show_default=True,
     help="Of the computation; auto is bfloat16 where it is native.",
 )
+@on_error_option
 def command(
     console: Console,
     model: str,
     turns: str,
     out: Path,
+    on_error: Any,
     **draw: Any,
 ) -> None:
     """Write a model's replies to the turns of a file.
@@ -42,9 +44,13 @@ def command(
     of those that they had, so it can be judged, trained on or read by itself.
     """
     from handrail.cli import api
+    from handrail.cli.files import apart, read_turns
 
+    apart(out, turns)
     console.kept = "Nothing was written."
-    made = api.generate(turns, model, progress=console.progress, **draw)
+    made = api.generate(
+        read_turns(console, turns, on_error), model, progress=console.progress, **draw
+    )
     api.write(out, made.turns)
     summary = made.summary() | {"out": str(out)}
     said = count(summary["replies"], "reply", "replies")

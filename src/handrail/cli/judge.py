@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
 from handrail.cli.console import Console, count, table
-from handrail.cli.verb import verb
+from handrail.cli.verb import on_error_option, verb
 
 
 @verb(
@@ -24,8 +25,14 @@ from handrail.cli.verb import verb
     help="oracle: the care world's, all three dimensions; rules: the checks of each playbook.",
 )
 @click.option("--out", type=click.Path(path_type=Path), help="Write the verdicts here.")
+@on_error_option
 def command(
-    console: Console, replies: tuple[Path, ...], turns: str | None, judge: str, out: Path | None
+    console: Console,
+    replies: tuple[Path, ...],
+    turns: str | None,
+    judge: str,
+    out: Path | None,
+    on_error: Any,
 ) -> None:
     """Judge the REPLIES of one or more systems at the same turns.
 
@@ -34,14 +41,18 @@ def command(
     by conversation.
     """
     from handrail.cli import api
+    from handrail.cli.files import apart, read_turns
     from handrail.records import SettingError
 
     names = [path.name.split(".")[0] for path in replies]
     if len(set(names)) != len(names):
         raise SettingError("two files have the same name", "Rename one: it names the system")
-    by_name = dict(zip(names, replies, strict=True))
+    if out is not None:
+        apart(out, *replies, turns)
     console.kept = "Nothing was written."
-    judged = api.judge(by_name, turns, judge=judge, progress=console.progress)
+    by_name = {n: read_turns(console, f, on_error) for n, f in zip(names, replies, strict=True)}
+    asked = read_turns(console, turns, on_error) if turns else None
+    judged = api.judge(by_name, asked, judge=judge, progress=console.progress)
     summary = judged.summary()
     if out is not None:
         errors = judged.write(out)

@@ -22,6 +22,7 @@ from handrail.records import (
     DIMENSIONS,
     Assessor,
     JudgeError,
+    Loaded,
     RecordError,
     SettingError,
     Skip,
@@ -87,8 +88,8 @@ class Judged:
 
 
 def judge(
-    replies: Mapping[str, str | Path | Iterable[Turn]],
-    turns: str | Path | Iterable[Turn] | None = None,
+    replies: Mapping[str, str | Path | Iterable[Turn] | Loaded[Turn]],
+    turns: str | Path | Iterable[Turn] | Loaded[Turn] | None = None,
     *,
     judge: str | Assessor = "oracle",
     progress: Progress | None = None,
@@ -96,7 +97,8 @@ def judge(
     """Judge each system's first reply at each turn: alone, and against each other system's.
 
     Args:
-        replies: system name to its turns with replies (what `generate` makes), or their file.
+        replies: system name to its turns with replies (what `generate` makes), or their file, or
+            what `handrail.turns` read of it.
         turns: the turns that count, with context and playbook; by default the first system's.
         judge: "oracle" (the care world's: all three dimensions), "rules" (the executable checks of
             each turn's playbook: adherence only), or any assessor.
@@ -108,9 +110,12 @@ def judge(
     assessor = _assessor(judge)
     if not replies:
         raise SettingError("there are no replies to judge", "Name at least one file of replies")
-    by_system = {name: as_turns(source) for name, source in replies.items()}
-    asked = as_turns(turns) if turns is not None else next(iter(by_system.values()))
+    read = {name: as_turns(source) for name, source in replies.items()}
+    by_system = {name: loaded.records for name, loaded in read.items()}
+    given = as_turns(turns) if turns is not None else Loaded(next(iter(by_system.values())))
+    asked = given.records
     texts, skipped = _aligned(asked, by_system)
+    skipped += [skip for loaded in (*read.values(), given) for skip in loaded.skipped]
     told = progress or (lambda stage, done, total: None)
     one = AssessorJudge(assessor)
     assessed = assess_systems(asked, texts, one, lambda d, n: told("assess", d, n))

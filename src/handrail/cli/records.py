@@ -30,6 +30,7 @@ def census(path: str, kind: str | None, on_error: OnError) -> dict[str, Any]:
         "kind": name,
         "records": len(loaded.records),
         "counts": dict(counts),
+        "warnings": [warning.model_dump() for warning in loaded.warnings],
         "skipped": [skip.model_dump() for skip in loaded.skipped],
     }
 
@@ -39,6 +40,7 @@ def census_text(found: dict[str, Any]) -> str:
     rows = [(f"{found['kind']} records", str(found["records"]))]
     rows += [(name, str(count)) for name, count in found["counts"].items()]
     lines = [table(rows)]
+    lines += [f"Warning: {w['where']}: {w['reason']}" for w in found["warnings"][:SHOWN]]
     lines += [f"{skip['where']}: {skip['reason']}" for skip in found["skipped"][:SHOWN]]
     if len(found["skipped"]) > SHOWN:
         lines.append(f"... and {len(found['skipped']) - SHOWN} more with a fault")

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
 from handrail.cli.console import Console, count
-from handrail.cli.verb import assignments, set_option, verb
+from handrail.cli.verb import assignments, on_error_option, set_option, verb
 
 
 @verb(
@@ -29,16 +30,17 @@ from handrail.cli.verb import assignments, set_option, verb
 @click.option("--out", type=click.Path(path_type=Path), help="Run folder.  [default: runs/NAME]")
 @click.option("--config", type=click.Path(path_type=Path), help="Settings as a YAML file.")
 @set_option
+@on_error_option
 @click.option("--list-settings", is_flag=True, help="List the settings and stop.")
 def command(
     console: Console,
     file: str | None,
-    objective: str,
-    model: str,
     out: Path | None,
     config: Path | None,
     settings: tuple[str, ...],
+    on_error: Any,
     list_settings: bool,
+    **how: Any,
 ) -> None:
     """Train a model on the turns of FILE, in token trees.
 
@@ -47,22 +49,22 @@ def command(
     same command. The model goes to OUT/final, where transformers can load it.
     """
     from handrail.cli import api
+    from handrail.cli.files import read_turns
 
     if list_settings:
         from handrail.cli.options import listing
 
-        rows = api.training_settings(objective)
-        console.result({"objective": objective, "settings": rows}, listing(rows))
+        rows = api.training_settings(how["objective"])
+        console.result({"objective": how["objective"], "settings": rows}, listing(rows))
         return
     if file is None:
         raise click.UsageError("Name a FILE of turns (or --list-settings).")
     given = (api.read_config(config) if config else {}) | assignments(settings)
-    folder = out or Path("runs") / f"{Path(file).name.split('.')[0]}-{objective}"
+    folder = out or Path("runs") / f"{Path(file).name.split('.')[0]}-{how['objective']}"
     console.folder = folder
     console.kept = f"Checkpoints are kept in {folder}; the same command goes on from the newest."
-    fitted = api.train(
-        file, objective, model=model, out=folder, settings=given, progress=console.progress
-    )
+    turns = read_turns(console, file, on_error)
+    fitted = api.train(turns, out=folder, settings=given, progress=console.progress, **how)
     summary = fitted.summary()
     lines = [
         f"{count(summary['steps'], 'step')} on {count(summary['turns'], 'turn')} "
@@ -70,5 +72,8 @@ def command(
         f"Model: {summary['model']}",
         f"Metrics: {summary['metrics']}",
     ]
-    lines += [f"Left out, {n} times: {why}" for why, n in summary["skipped_reasons"].items()]
+    reasons = list(summary["skipped_reasons"].items())
+    lines += [f"Left out, {n} times: {why}" for why, n in reasons[:5]]
+    if len(reasons) > 5:
+        lines.append(f"Left out for other reasons: {sum(n for _, n in reasons[5:]):,}")
     console.result(summary, "\n".join(lines))

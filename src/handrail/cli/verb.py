@@ -83,6 +83,15 @@ set_option = click.option(
 )
 
 
+on_error_option = click.option(
+    "--on-error",
+    type=click.Choice(["stop", "skip"]),
+    default="stop",
+    show_default=True,
+    help="Stop at the first fault, or leave out what has one and count it.",
+)
+
+
 def assignments(pairs: Sequence[str]) -> dict[str, Any]:
     """`name=value` texts as a dictionary; a value that is JSON is read as such."""
     from handrail.records.errors import SettingError

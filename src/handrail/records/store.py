@@ -5,13 +5,14 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import re
 import tempfile
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Generic, Literal, TypeVar
+from typing import IO, Any, Generic, Literal, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
@@ -24,10 +25,14 @@ OnError = Literal["stop", "skip"]
 
 @dataclass
 class Loaded(Generic[R]):
-    """What a file held: the good records, and each line that was left out with its reason."""
+    """What a file held: the good records, and each line that was left out with its reason.
+
+    `warnings` are of what was read all the same (roles that look swapped, spoilt text).
+    """
 
     records: list[R] = field(default_factory=list)
     skipped: list[Skip] = field(default_factory=list)
+    warnings: list[Skip] = field(default_factory=list)
 
 
 def read_jsonl(path: str | Path, kind: type[R], on_error: OnError = "stop") -> Loaded[R]:
@@ -47,20 +52,31 @@ def read_jsonl(path: str | Path, kind: type[R], on_error: OnError = "stop") -> L
             record = parse_line(raw, kind, where)
             identity = getattr(record, "id", "")
             if identity and identity in seen:
-                raise RecordError(
-                    f"the id '{identity}' was used in line {seen[identity]} already",
-                    "Give each record its own id, or leave the id out",
-                    where,
-                )
+                raise _twice(record, identity, where, seen[identity])
             seen[identity] = number
             loaded.records.append(record)
         except RecordError as error:
             if on_error == "stop":
                 raise
-            loaded.skipped.append(Skip(what="line", reason=error.told, where=where))
+            loaded.skipped.append(Skip(what="line", reason=error.told, where=error.where))
     if not loaded.records and on_error == "stop":
         raise RecordError("no records", "Check that this is the right file", str(path))
     return loaded
+
+
+def _twice(record: BaseModel, identity: str, where: str, first: int) -> RecordError:
+    """The error of a record whose id came before: given by the user, or filled in as equal."""
+    if "id" in record.model_fields_set:
+        return RecordError(
+            f"the id '{identity}' was used in line {first} already",
+            "Give each record its own id, or leave the id out",
+            where,
+        )
+    return RecordError(
+        "the record equals an earlier one (neither has an id, so both were given the same one)",
+        "Leave one of them out, or give each its own id",
+        f"{where} (equal to line {first})",
+    )
 
 
 def raw_lines(path: Path) -> Iterator[bytes]:
@@ -89,17 +105,27 @@ def raw_lines(path: Path) -> Iterator[bytes]:
 
 def parse_line(raw: bytes, kind: type[R], where: str) -> R:
     """One line's record; raises `RecordError` that names the field and the mend."""
+    data = parse_object(raw, where, f"Each line holds one {kind.__name__} object")
+    try:
+        return kind.model_validate(data)
+    except ValidationError as error:
+        raise _explain(error, kind, where) from None
+
+
+def parse_object(
+    raw: bytes, where: str, mend: str = "Each line holds one JSON object"
+) -> dict[str, Any]:
+    """One line's JSON object; raises `RecordError` for what is none."""
     try:
         data = json.loads(raw.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
         raise RecordError(
-            f"byte {error.start} is not UTF-8", "Save the file as UTF-8", where
+            f"byte {error.start} (0x{raw[error.start]:02x}) is not UTF-8", _save(raw), where
         ) from None
     except (json.JSONDecodeError, RecursionError) as error:
         tail = "" if raw.endswith(b"\n") else " (the file may be cut off here)"
-        raise RecordError(
-            f"this is not JSON: {error}{tail}", "Each line holds one JSON object", where
-        ) from None
+        shape = _save(raw) if b"\x00" in raw else "Each line holds one JSON object"
+        raise RecordError(f"this is not JSON: {error}{tail}", shape, where) from None
     except ValueError as error:  # an integer of more digits than Python reads
         raise RecordError(f"this is not usable JSON: {error}", "Shorten it", where) from None
     if b"\\ud" in raw.lower() and not _writable(data):
@@ -111,13 +137,20 @@ def parse_line(raw: bytes, kind: type[R], where: str) -> R:
     if not isinstance(data, dict):
         raise RecordError(
             f"expected a JSON object, found {type(data).__name__}",
-            f"Each line holds one {kind.__name__} object",
+            mend,
             where,
         )
-    try:
-        return kind.model_validate(data)
-    except ValidationError as error:
-        raise _explain(error, kind, where) from None
+    return data
+
+
+def _save(raw: bytes) -> str:
+    """The mend for bytes that are no text in UTF-8, by what they look like."""
+    if raw.startswith(b"\x1f\x8b"):
+        return "The file is gzip: let its name end in .gz"
+    if raw.startswith(b"PAR1"):
+        return "The file is Parquet: let its name end in .parquet"
+    utf16 = raw.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\x00" in raw[:200]
+    return "The file looks like UTF-16: save it as UTF-8" if utf16 else "Save the file as UTF-8"
 
 
 def _writable(data: object) -> bool:
@@ -145,8 +178,17 @@ def _explain(error: ValidationError, kind: type[BaseModel], where: str) -> Recor
     shown = found if len(found) <= 60 else found[:57] + "..."
     return RecordError(
         f"field '{path}': {message}; found {shown}{more}",
-        f"See the fields of {kind.__name__} in docs/records.md",
+        one_of(first) or f"See the fields of {kind.__name__} in docs/records.md",
         where,
+    )
+
+
+def one_of(first: Mapping[str, Any]) -> str:
+    """`Did you mean ...?` for a validation problem with a word that is not one of a few."""
+    if first["type"] not in ("literal_error", "enum") or not isinstance(first.get("input"), str):
+        return ""
+    return nearest(
+        first["input"], re.findall(r"'([^']+)'", first.get("ctx", {}).get("expected", ""))
     )
 
 

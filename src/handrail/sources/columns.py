@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import ValidationError
@@ -27,6 +28,7 @@ from handrail.records import (
 )
 from handrail.records.store import OnError
 from handrail.sources.reading import invalid
+from handrail.sources.tables import Row, table_rows
 
 Kind = Literal["preference", "labelled", "completion", "messages"]
 KINDS: dict[Kind, tuple[str, ...]] = {
@@ -112,7 +114,7 @@ def export_conversations(conversations: Iterable[Conversation]) -> Iterator[dict
 
 
 def kind_of(row: dict[str, Any]) -> Kind:
-    """Which of TRL's shapes a row has; `RecordError` names what it has instead."""
+    """Which of TRL's shapes a row has; the error names what it has instead."""
     have = set(row)
     if {"chosen", "rejected"} <= have:
         return "preference"
@@ -125,13 +127,34 @@ def kind_of(row: dict[str, Any]) -> Kind:
     )
 
 
+def load(
+    path: str | Path,
+    *,
+    playbook: Playbook | None = None,
+    encoding: str | None = None,
+    on_error: OnError = "stop",
+) -> tuple[Loaded[Turn], Loaded[Conversation]]:
+    """As `import_rows`, of a `.jsonl`, `.json`, `.csv`, `.tsv` or `.parquet` file."""
+    rows = table_rows(Path(path), encoding, on_error)
+    return import_rows(rows, str(path), on_error, playbook)
+
+
 def import_rows(
-    rows: Iterable[dict[str, Any]], where: str = "rows", on_error: OnError = "stop"
+    rows: Iterable[dict[str, Any] | Row],
+    where: str = "rows",
+    on_error: OnError = "stop",
+    playbook: Playbook | None = None,
 ) -> tuple[Loaded[Turn], Loaded[Conversation]]:
     """Turns from pairs, labels and completions, and conversations from messages.
 
     A prompt in the standard form becomes one user message. Rows that repeat an earlier one are
     left out and counted, whatever `on_error` says.
+
+    Args:
+        rows: dictionaries, or the rows of a file with their places and faults.
+        where: what holds the rows, for the errors.
+        on_error: "stop" raises at the first bad row, "skip" counts it.
+        playbook: of rows that bring none.
 
     Raises:
         RecordError: a shape, type or label that is not TRL's; names the row and the column.
@@ -140,16 +163,18 @@ def import_rows(
     talks: Loaded[Conversation] = Loaded()
     seen: set[str] = set()
     for number, row in enumerate(rows, start=1):
-        place = f"{where}, row {number}"
+        at = row if isinstance(row, Row) else Row(f"{where}, row {number}", row)
         try:
-            made = _import(row, place)
+            if at.fault is not None:
+                raise at.fault
+            made = _import(at.fields, at.where, playbook)
         except RecordError as error:
             if on_error == "stop":
                 raise
-            turns.skipped.append(Skip(what="row", reason=str(error), where=place))
+            turns.skipped.append(Skip(what="row", reason=error.told, where=at.where))
             continue
         if made.id in seen:
-            turns.skipped.append(Skip(what="row", reason="repeats an earlier row", where=place))
+            turns.skipped.append(Skip(what="row", reason="repeats an earlier row", where=at.where))
             continue
         seen.add(made.id)
         if isinstance(made, Turn):
@@ -159,10 +184,10 @@ def import_rows(
     return turns, talks
 
 
-def _import(row: dict[str, Any], where: str) -> Turn | Conversation:
+def _import(row: dict[str, Any], where: str, default: Playbook | None) -> Turn | Conversation:
     try:
         kind = kind_of(row)
-        playbook = _playbook(row)
+        playbook = _playbook(row) or default
         if kind == "messages":
             messages = _without_rules(_read_messages(row["messages"], "messages"), playbook)
             return Conversation(messages=messages, playbook=playbook)
@@ -189,8 +214,9 @@ def _prompt_and_replies(
     text = _reply_text(row["completion"], "completion")
     if kind == "completion":
         return prompt, (Reply(text=text),)
-    label = row["label"]
-    if not isinstance(label, bool) and label not in (0, 1):
+    # CSV knows texts only.
+    label = {"true": 1, "false": 0, "1": 1, "0": 0}.get(str(row["label"]).lower(), row["label"])
+    if label not in (0, 1):
         raise RecordError(f"column 'label': expected true or false, found {label!r:.40}", "Mend it")
     return prompt, (Reply(text=text, desirable=bool(label)),)
 

@@ -21,14 +21,28 @@ MOJIBAKE = re.compile(
     "\u00c3[\u0080-\u00bf\u0192\u201a\u00a0]|\u00e2\u20ac|\u00c2[\u00a0-\u00bf]|\ufffd"
 )
 
+_UTF16 = "Save it as UTF-8, or import it with --encoding utf-16-le (encoding= in Python)"
 
-def read_text(path: str | Path, encoding: str | None = None) -> str:
+
+def mend_encoding(encoding: str | None) -> str:
+    """What to do about bytes that are not of the encoding (None: the one taken by default)."""
+    if encoding not in (None, "detect"):
+        return "Name the file's own encoding, or save it as UTF-8"
+    return (
+        "Save it as UTF-8, or import it with --encoding cp1252 (encoding= in Python); "
+        "'detect' tries the usual ones"
+    )
+
+
+def read_text(path: str | Path, encoding: str | None = None, *, mark: bool = False) -> str:
     """The text of a file, gzip or not.
 
     Args:
         path: the file.
         encoding: None obeys a byte-order mark, else reads UTF-8; "detect" also tries cp1252 and
             latin-1 where the file is not UTF-8; any other name is taken as it is.
+        mark: leave the code points U+DC80 to U+DCFF in the place of bytes that the encoding does
+            not know (`errors="surrogateescape"`), where it can do that, instead of stopping.
 
     Raises:
         RecordError: a byte that the encoding does not know; names its position and the mend.
@@ -46,11 +60,12 @@ def read_text(path: str | Path, encoding: str | None = None) -> str:
     problem: Exception | None = None
     for name in chosen:
         try:
-            text = raw.decode(name).removeprefix("\ufeff")
+            errors = "surrogateescape" if mark and name == chosen[-1] else "strict"
+            text = raw.decode(name, errors).removeprefix("\ufeff")
             if "\x00" in text[:2000]:
                 raise RecordError(
                     f"the file holds NUL characters when it is read as {name.upper()}",
-                    "It may be UTF-16: pass encoding='utf-16-le', or save it as UTF-8",
+                    "It may be UTF-16. " + _UTF16,
                     str(path),
                 )
             return text
@@ -64,13 +79,8 @@ def read_text(path: str | Path, encoding: str | None = None) -> str:
             ) from None
     assert isinstance(problem, UnicodeDecodeError)
     line = raw.count(b"\n", 0, problem.start) + 1
-    mend = (
-        "Pass encoding='utf-16-le', or save it as UTF-8"
-        if b"\x00" in raw[:200]
-        else "Save it as UTF-8, or pass encoding='cp1252' (encoding='detect' tries the usual ones)"
-    )
     raise RecordError(
         f"byte {problem.start} (0x{raw[problem.start]:02x}) is not {chosen[0].upper()}",
-        mend,
+        _UTF16 if b"\x00" in raw[:200] else mend_encoding(encoding),
         f"{path}, line {line}",
     )

@@ -56,7 +56,7 @@ def cleaned(draft: Draft, order: str) -> tuple[list[tuple[str, str]], Counter[st
     if not any(role == "assistant" for role, _ in joined):
         raise RecordError(
             "no message of the agent in this conversation",
-            "Name your agent's role with Mapping(agent=...)",
+            "Name your agent's role with --map agent=NAME (agent= in Python)",
             draft.where,
         )
     return [(role, "\n".join(texts)) for role, texts in joined], counts, warnings

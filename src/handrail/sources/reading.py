@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from handrail.records import Conversation, Loaded, RecordError, Skip
-from handrail.records.store import OnError, raw_lines
+from handrail.records.store import OnError, one_of, raw_lines
 
 Make = Callable[[dict[str, Any]], Conversation]
 
@@ -88,7 +88,8 @@ def invalid(error: ValidationError, where: str) -> RecordError:
     first = error.errors(include_url=False)[0]
     field = ".".join(str(p) for p in first["loc"]) or "the record"
     message = first["msg"].removeprefix("Value error, ")
-    return RecordError(f"field '{field}': {message}", "Mend the line or leave it out", where)
+    mend = one_of(first) or "Mend the line or leave it out"
+    return RecordError(f"field '{field}': {message}", mend, where)
 
 
 def json_file(path: Path, name: str) -> Any:

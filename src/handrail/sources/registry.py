@@ -23,18 +23,22 @@ from handrail.records import (
 )
 from handrail.records.store import OnError, raw_lines
 from handrail.sources import abcd, star, star_turns, tau_bench, transcripts
+from handrail.sources.arrow import parquet_names
 from handrail.sources.grading import agent_turns
+from handrail.sources.roles import note_swapped
+from handrail.sources.tables_out import read_parquet
 
 Load = Callable[..., Loaded[Conversation]]
-MakeTurns = Callable[[Sequence[Conversation], Path], list[Turn]]
+MakeTurns = Callable[[Sequence[Conversation], Path], Loaded[Turn]]
 
 
-def _graded(conversations: Sequence[Conversation], path: Path) -> list[Turn]:
-    return [turn for c in conversations for turn in agent_turns(c)]
+def _graded(conversations: Sequence[Conversation], path: Path) -> Loaded[Turn]:
+    return Loaded([turn for c in conversations for turn in agent_turns(c)])
 
 
-def _star_turns(conversations: Sequence[Conversation], path: Path) -> list[Turn]:
-    return star_turns.turns(conversations, star.guide_beside(path)).turns
+def _star_turns(conversations: Sequence[Conversation], path: Path) -> Loaded[Turn]:
+    made = star_turns.turns(conversations, star.guide_beside(path))
+    return Loaded(made.turns, made.tally.skips())
 
 
 @dataclass(frozen=True)
@@ -62,6 +66,10 @@ class Source:
 
     def turns(self, conversations: Sequence[Conversation], path: str | Path) -> list[Turn]:
         """The turns of conversations that this source gave, each with its feedback."""
+        return self.feedback(conversations, path).records
+
+    def feedback(self, conversations: Sequence[Conversation], path: str | Path) -> Loaded[Turn]:
+        """As `turns`; `skipped` counts the candidates that were refused as rejected replies."""
         return self.make_turns(conversations, Path(path))
 
 
@@ -92,9 +100,9 @@ SOURCES: dict[str, Source] = {
         ),
         Source(
             "transcripts",
-            "the user's own conversations: JSON Lines, JSON or CSV",
+            "the user's own conversations: JSON Lines, JSON, CSV or Parquet",
             "the user's own",
-            "any .jsonl, .json, .csv or .tsv",
+            "any .jsonl, .json, .csv, .tsv or .parquet",
             transcripts.load,
         ),
     )
@@ -148,15 +156,22 @@ def conversations(
 ) -> Loaded[Conversation]:
     """Conversations of any file: Handrail's own records, or a user's transcripts.
 
-    A JSON Lines file whose first line is a `Conversation` with its playbook, tags or provenance is
-    read as records; everything else as transcripts (`options` as in `transcripts.load`).
+    A JSON Lines or Parquet file whose first row is a `Conversation` with its playbook, tags or
+    provenance is read as records; everything else as transcripts (`options` as in
+    `transcripts.load`). Roles that look swapped stop; with on_error="skip" they are a warning.
     """
-    if mapping is None and not options and _is_records(Path(path)):
-        return read_jsonl(path, Conversation, on_error)
-    return SOURCES["transcripts"](path, on_error, mapping=mapping, **options)
+    if mapping is not None or options or not is_records(Path(path)):
+        return SOURCES["transcripts"](path, on_error, mapping=mapping, **options)
+    parquet = Path(path).suffix == ".parquet"
+    loaded = (read_parquet if parquet else read_jsonl)(path, Conversation, on_error)
+    note_swapped(loaded, str(path), on_error)
+    return loaded
 
 
-def _is_records(path: Path) -> bool:
+def is_records(path: Path) -> bool:
+    """Whether a file holds `Conversation` records with more than messages, by its first row."""
+    if path.suffix == ".parquet":
+        return set(Conversation.model_fields) == parquet_names(path)
     if Path(path.name.removesuffix(".gz")).suffix != ".jsonl":
         return False
     first = next((line for line in raw_lines(path) if line.strip()), b"")

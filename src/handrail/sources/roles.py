@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from handrail.records import Conversation, RecordError, SettingError, nearest
+from handrail.records import Conversation, Loaded, RecordError, SettingError, Skip, nearest
+from handrail.records.store import OnError
 
 _USUAL: dict[str, tuple[str, ...]] = {
     "assistant": (
@@ -45,7 +46,8 @@ class Roles:
         mend = hint if hint.startswith("Did") else ""
         raise RecordError(
             f"field '{field}': the role {str(value)[:40]!r} is not known",
-            f"{mend} Name it with Mapping(agent=...) or Mapping(customer=...)".strip(),
+            f"{mend} Say whose it is with --map agent=NAME or --map customer=NAME "
+            "(agent=, customer= in Python)".strip(),
             where,
         )
 
@@ -71,6 +73,16 @@ def role_table(names: Mapping[str, str | tuple[str, ...]]) -> Roles:
     return Roles({**table, **own})
 
 
+def note_swapped(loaded: Loaded[Conversation], where: str, on_error: OnError) -> None:
+    """`check_swapped`: the error stops, or stands in `loaded.warnings` with on_error="skip"."""
+    try:
+        check_swapped(loaded.records, where)
+    except RecordError as error:
+        if on_error == "stop":
+            raise
+        loaded.warnings.append(Skip(what="warning", reason=error.told, where=where))
+
+
 def check_swapped(conversations: Iterable[Conversation], where: str) -> None:
     """Stop where customers, and not agents, say what only agents say.
 
@@ -89,6 +101,7 @@ def check_swapped(conversations: Iterable[Conversation], where: str) -> None:
         raise RecordError(
             f"the roles look swapped: customers say what agents say {said['user']} times, agents "
             f"{said['assistant']} times ({example})",
-            "Swap the names in Mapping(agent=..., customer=...)",
+            "Exchange them (on import: --map agent=NAME --map customer=NAME; agent=, customer= in "
+            "Python), or read them as they are with --on-error skip (on_error='skip')",
             where,
         )

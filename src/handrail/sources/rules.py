@@ -24,7 +24,12 @@ def load_playbook(path: str | Path) -> Playbook:
             check whose pattern does not compile.
     """
     path = Path(path)
-    text = read_text(path)
+    try:
+        text = read_text(path)
+    except RecordError as error:
+        # There is no option for a playbook's encoding.
+        mend = "Save the playbook as UTF-8" if "UTF-8" in error.mend else error.mend
+        raise RecordError(error.problem, mend, error.where) from None
     try:
         yaml_like = path.suffix.lower() in (".yaml", ".yml")
         data = yaml.safe_load(text) if yaml_like else json.loads(text)

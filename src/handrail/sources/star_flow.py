@@ -162,7 +162,7 @@ def load_flows(path: str | Path) -> dict[str, Flow]:
     if not path.exists():
         raise RecordError(
             "there is no guidelines.json beside the dialogues",
-            "Keep STAR's guidelines.json in the same folder, or name it with guidelines=",
+            "Put STAR's guidelines.json into the same folder",
             str(path),
         )
     try:

@@ -1,27 +1,40 @@
-"""Rows of a JSON Lines, JSON or CSV file, each with the place it stands at."""
+"""Rows of a JSON Lines, JSON, CSV or Parquet file, each with the place it stands at."""
 
 from __future__ import annotations
 
 import csv
 import io
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from handrail.records import RecordError
+from handrail.records.store import OnError
+from handrail.sources.arrow import parquet_rows
+from handrail.sources.decoding import mend_encoding, read_text
+
+# What `read_text` leaves in the place of a byte that it could not decode.
+_SPOILT = re.compile("[\udc80-\udcff]")
 
 
 class Row(NamedTuple):
-    """One row: where it stands, and its fields by name, or the fault that it has."""
+    """One row: where it stands, and its fields by name, or the fault that it has.
+
+    `raw` is the text that the row was read from, where it may hold bytes that were not decoded.
+    """
 
     where: str
     fields: dict[str, Any]
     fault: RecordError | None = None
+    raw: str = ""
 
 
 def kind_of(path: Path) -> str:
-    """`csv`, `tsv`, `json` or `jsonl`, by the file's name without `.gz`."""
+    """`csv`, `tsv`, `json`, `jsonl` or `parquet`, by the file's name without `.gz`."""
+    if path.suffix == ".parquet":
+        return "parquet"
     suffix = Path(path.name.removesuffix(".gz")).suffix.lower()
     if suffix in (".csv", ".tsv", ".json"):
         return suffix[1:]
@@ -29,31 +42,54 @@ def kind_of(path: Path) -> str:
         return "jsonl"
     raise RecordError(
         f"files of the kind '{suffix}' are not read",
-        "Give JSON Lines (.jsonl), JSON (.json) or CSV (.csv, .tsv), gzip or not",
+        "Give JSON Lines (.jsonl), JSON (.json) or CSV (.csv, .tsv), gzip or not, or Parquet",
         str(path),
     )
 
 
-def rows(path: Path, text: str) -> Iterator[Row]:
-    """Every row of a file's text; a bad row comes with its fault instead of fields."""
+def table_rows(
+    path: Path, encoding: str | None = None, on_error: OnError = "stop"
+) -> Iterator[Row]:
+    """Every row of a file; a bad row comes with its fault instead of fields.
+
+    Args:
+        path: the file.
+        encoding: see `read_text`.
+        on_error: "stop" refuses a file with a byte that the encoding does not know; "skip" makes
+            it the fault of the row in which it stands (JSON, which is read whole, stops).
+    """
     kind = kind_of(path)
+    if kind == "parquet":
+        for number, fields in enumerate(parquet_rows(path), start=1):
+            yield Row(f"{path}, row {number}", fields)
+        return
+    name = (encoding or "utf-8").upper()
+    text = read_text(path, encoding, mark=on_error == "skip" and kind != "json")
     if kind in ("csv", "tsv"):
-        yield from _csv(path, text, "\t" if kind == "tsv" else None)
-    elif kind == "json":
-        yield from _json(path, text)
+        if _SPOILT.search(text.split("\n", 1)[0]):
+            raise RecordError(f"the header is not {name}", mend_encoding(encoding), str(path))
+        found = _csv(path, text, "\t" if kind == "tsv" else None)
     else:
-        yield from _jsonl(path, text)
+        found = _json(path, text) if kind == "json" else _jsonl(path, text)
+    for row in found:
+        spoilt = _SPOILT.search(row.raw)
+        if spoilt is None:
+            yield row
+            continue
+        problem = f"byte 0x{ord(spoilt[0]) - 0xDC00:02x} is not {name}"
+        fault = RecordError(problem, mend_encoding(encoding), row.where)
+        yield Row(row.where, row.fields, fault)
 
 
-def _object(value: Any, where: str) -> Row:
+def _object(value: Any, where: str, raw: str = "") -> Row:
     if isinstance(value, dict):
-        return Row(where, value)
+        return Row(where, value, None, raw)
     fault = RecordError(
         f"expected a JSON object, found {type(value).__name__}",
         "Each row is one object with named fields",
         where,
     )
-    return Row(where, {}, fault)
+    return Row(where, {}, fault, raw)
 
 
 def _jsonl(path: Path, text: str) -> Iterator[Row]:
@@ -69,9 +105,9 @@ def _jsonl(path: Path, text: str) -> Iterator[Row]:
             fault = RecordError(
                 f"this is not JSON: {error}{tail}", "Each line holds one JSON object", where
             )
-            yield Row(where, {}, fault)
+            yield Row(where, {}, fault, line)
             continue
-        yield _object(value, where)
+        yield _object(value, where, line)
 
 
 def _json(path: Path, text: str) -> Iterator[Row]:
@@ -131,4 +167,4 @@ def _csv(path: Path, text: str, delimiter: str | None) -> Iterator[Row]:
             )
             yield Row(where, dict(zip(header, cells, strict=False)), fault)
             continue
-        yield Row(where, dict(zip(header, cells, strict=True)))
+        yield Row(where, dict(zip(header, cells, strict=True)), None, "".join(cells))

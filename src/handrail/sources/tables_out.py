@@ -14,24 +14,11 @@ from pydantic import BaseModel, ValidationError
 
 from handrail.records import Loaded, RecordError, SettingError, Skip, atomic_write
 from handrail.records.store import OnError
-from handrail.sources.decoding import read_text
+from handrail.sources.arrow import parquet_rows, pyarrow
 from handrail.sources.reading import invalid
-from handrail.sources.tables import rows as text_rows
+from handrail.sources.tables import table_rows
 
 R = TypeVar("R", bound=BaseModel)
-
-
-def _pyarrow() -> Any:
-    try:
-        import pyarrow
-        import pyarrow.parquet
-    except ImportError:
-        raise SettingError(
-            "Parquet needs pyarrow, which is not installed",
-            "Install handrail[parquet], or use a .jsonl file",
-            "parquet",
-        ) from None
-    return pyarrow
 
 
 def write_rows(path: str | Path, rows: Iterable[dict[str, Any]]) -> int:
@@ -48,7 +35,7 @@ def write_rows(path: str | Path, rows: Iterable[dict[str, Any]]) -> int:
         )
     suffix = Path(path.name.removesuffix(".gz")).suffix
     if suffix == ".parquet":
-        arrow = _pyarrow()
+        arrow = pyarrow()
         with atomic_write(path, "wb") as file:
             arrow.parquet.write_table(arrow.Table.from_pylist(table), file)
         return len(table)
@@ -71,7 +58,7 @@ def write_rows(path: str | Path, rows: Iterable[dict[str, Any]]) -> int:
 def _csv_text(table: list[dict[str, Any]], path: Path) -> str:
     if any(isinstance(v, list | dict) for v in table[0].values()):
         raise RecordError(
-            "CSV holds no lists of messages", "Export with conversational=False", str(path)
+            "CSV holds no lists of messages", "Write them to .jsonl or .parquet", str(path)
         )
     sink = io.StringIO(newline="")
     writer = csv.DictWriter(sink, fieldnames=list(table[0]), lineterminator="\n")
@@ -88,11 +75,8 @@ def read_rows(path: str | Path) -> list[dict[str, Any]]:
     Raises:
         RecordError: a file that cannot be read, or a bad row; names line and mend.
     """
-    path = Path(path)
-    if path.suffix == ".parquet":
-        return _read_parquet(path)
     found = []
-    for row in text_rows(path, read_text(path)):
+    for row in table_rows(Path(path)):
         if row.fault is not None:
             raise row.fault
         fields = dict(row.fields)
@@ -100,21 +84,6 @@ def read_rows(path: str | Path) -> list[dict[str, Any]]:
             fields["label"] = str(fields["label"]).lower() == "true"
         found.append(fields)
     return found
-
-
-def _read_parquet(path: Path) -> list[dict[str, Any]]:
-    arrow = _pyarrow()
-    if not path.is_file():
-        raise RecordError("there is no such file", "Check the path", str(path))
-    try:
-        table: list[dict[str, Any]] = arrow.parquet.read_table(path).to_pylist()
-    except (arrow.ArrowException, OSError, ValueError) as error:
-        raise RecordError(
-            f"this is not a whole Parquet file ({' '.join(str(error).split())})",
-            "Fetch or write it again",
-            str(path),
-        ) from None
-    return table
 
 
 def write_parquet(path: str | Path, records: Iterable[BaseModel]) -> int:
@@ -137,14 +106,14 @@ def _plain(kind: type[BaseModel]) -> set[str]:
 def read_parquet(path: str | Path, kind: type[R], on_error: OnError = "stop") -> Loaded[R]:
     """Read the records of one kind that `write_parquet` wrote."""
     loaded: Loaded[R] = Loaded()
-    for number, row in enumerate(_read_parquet(Path(path)), start=1):
+    for number, row in enumerate(parquet_rows(Path(path)), start=1):
         where = f"{path}, row {number}"
         try:
             loaded.records.append(_record(row, kind, where))
         except RecordError as error:
             if on_error == "stop":
                 raise
-            loaded.skipped.append(Skip(what="row", reason=str(error), where=where))
+            loaded.skipped.append(Skip(what="row", reason=error.told, where=where))
     return loaded
 
 

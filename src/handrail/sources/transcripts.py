@@ -1,4 +1,4 @@
-"""The user's own conversations: JSON Lines, JSON or CSV, one message or one conversation a row."""
+"""The user's own conversations as rows of a file: one message or one conversation a row."""
 
 from __future__ import annotations
 
@@ -15,12 +15,11 @@ from pydantic import ValidationError
 from handrail.records import Conversation, Loaded, Message, Playbook, Provenance, RecordError, Skip
 from handrail.records.store import OnError
 from handrail.records.types import Noun
-from handrail.sources.decoding import read_text
 from handrail.sources.drafts import Draft, cleaned, have, identity
 from handrail.sources.reading import invalid
-from handrail.sources.roles import check_swapped, role_table
+from handrail.sources.roles import note_swapped, role_table
 from handrail.sources.rules import load_playbook, make_playbook
-from handrail.sources.tables import Row, rows
+from handrail.sources.tables import Row, table_rows
 
 _NAMES: dict[str, tuple[str, ...]] = {
     "conversation": (
@@ -58,7 +57,6 @@ class Imported(Loaded[Conversation]):
     """Conversations, what was left out, and what was mended on the way, counted by kind."""
 
     counts: Counter[str] = field(default_factory=Counter)
-    warnings: list[Skip] = field(default_factory=list)
 
 
 def load(
@@ -76,11 +74,12 @@ def load(
     that was decoded wrongly before it was saved is counted and warned of.
 
     Args:
-        path: `.jsonl`, `.json`, `.csv` or `.tsv`, gzip or not.
+        path: `.jsonl`, `.json`, `.csv` or `.tsv`, gzip or not, or `.parquet`.
         mapping: which column holds what.
         playbook: the playbook of every conversation that names none itself, or its file.
         encoding: see `read_text`.
-        on_error: "stop" raises at the first fault; "skip" leaves out the conversation that has it.
+        on_error: "stop" raises at the first fault; "skip" leaves out the conversation that has it,
+            and only warns where the roles look swapped.
 
     Raises:
         RecordError: names file, line, field and mend.
@@ -89,11 +88,11 @@ def load(
     default = playbook if isinstance(playbook, Playbook | None) else load_playbook(playbook)
     imported = Imported()
     reader = _Reader(path, mapping, default, imported, on_error)
-    drafts = reader.collect(rows(path, read_text(path, encoding)))
+    drafts = reader.collect(table_rows(path, encoding, on_error))
     for name, draft in drafts.items():
         if not draft.bad:
             reader.attempt(draft.where, partial(reader.finish, name, draft))
-    reader.attempt(str(path), lambda: check_swapped(imported.records, str(path)), what="warning")
+    note_swapped(imported, str(path), on_error)
     if not imported.records and on_error == "stop":
         raise RecordError("no conversations", "Check that this is the right file", str(path))
     return imported
@@ -120,14 +119,17 @@ class _Reader:
         )
         self.playbooks: dict[str, Playbook] = {}
 
-    def attempt(self, where: str, do: Callable[[], object], what: str = "conversation") -> bool:
+    def attempt(self, where: str, do: Callable[[], object]) -> bool:
         """Run; a fault stops or is counted. True where it went well."""
         try:
             do()
         except RecordError as error:
             if self.on_error == "stop":
                 raise
-            self.imported.skipped.append(Skip(what=what, reason=str(error), where=where))
+            # A fault of another file (a playbook's) keeps its place beside the conversation's.
+            own = error.where.startswith(str(self.path))
+            reason, place = (error.told, error.where) if own else (str(error), where)
+            self.imported.skipped.append(Skip(what="conversation", reason=reason, where=place))
             return False
         return True
 
@@ -238,7 +240,7 @@ class _Reader:
             wanted = f"'{asked}'" if asked else f"for the {what}"
             raise RecordError(
                 f"there is no field {wanted}",
-                f"{have(fields)}; say which one with Mapping({what}=...)",
+                f"{have(fields)}; say which one with --map {what}=FIELD ({what}= in Python)",
                 where,
             )
         return name
