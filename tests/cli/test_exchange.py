@@ -101,3 +101,8 @@ def test_star_is_converted_with_its_feedback(capsys: pytest.CaptureFixture[str])
     assert summary["conversations"] == 12
     assert summary["pairs"] > 12
     assert len(files.read_records("feedback.jsonl").records) == summary["turns"]
+    refused = {skip["reason"] for skip in summary["refused"]}
+    assert "the guidelines allow it here" in refused
+    total = sum(skip["count"] for skip in summary["refused"])
+    assert invoke(line) == 0
+    assert f"Refused as rejected replies: {total:,} candidates" in capsys.readouterr().out

@@ -90,6 +90,23 @@ def test_from_turns_to_verdicts_by_commands(
 
 
 @pytest.mark.usefixtures("work")
+def test_bad_lines_stop_a_training_and_a_draw_or_are_counted(
+    model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    good = Path("test.jsonl").read_text()
+    Path("test.jsonl").write_text('{"contxt": []}\n' + good + "{broken\n")
+    train = ["train", "test.jsonl", "--model", str(model), "--out", "x", "--set", "max_steps=1"]
+    draw = ["generate", "--model", str(model), "--turns", "test.jsonl", "--out", "said.jsonl"]
+    for line in (train, [*draw, "--max-tokens", "4"]):
+        assert invoke([*line, "--quiet"]) == 2
+        assert "test.jsonl, line 1: field 'contxt'" in capsys.readouterr().err
+        found = summary(capsys, *line, "--on-error", "skip", "--quiet")
+        assert found["turns"] == len(good.splitlines())
+        assert found["skipped"] >= 2
+        assert sum("contxt" in reason for reason in found["skipped_reasons"]) == 1
+
+
+@pytest.mark.usefixtures("work")
 def test_the_same_by_the_api(model: Path) -> None:
     fitted = handrail.train(
         "turns.jsonl", "kto", model=model, out="kto", settings={"max_steps": 1, "mode": "lora"}

@@ -59,9 +59,11 @@ def convert(
         return
     if source is None or file is None or out is None:
         raise click.UsageError("Name SOURCE, FILE and OUT (or --list).")
-    apart(out, file, turns)
+    apart(out, file)
     if turns is not None:
-        apart(turns, file, out)
+        apart(turns, file)
+        if turns.resolve() == out.resolve():
+            raise click.UsageError("OUT and --turns name the same file.")
     loaded = exchange.convert(source, file, on_error)
     write_jsonl(out, loaded.records)
     summary = {"conversations": len(loaded.records), "out": str(out)}
