@@ -18,7 +18,8 @@ from handrail.recipes.flow2 import SAME, feedback_turns
 from handrail.recipes.outcome import SeedOutcome
 from handrail.recipes.page import _skips
 from handrail.recipes.settings import FlowSettings, QuickstartSettings
-from handrail.records import RecordError, Reply, RunError, Skip, write_jsonl
+from handrail.records import RecordError, Reply, RunError, Skip, Turn, write_jsonl
+from handrail.sources.tables_out import write_parquet
 
 SMALL: dict[str, Any] = {
     "train_points": 20,
@@ -185,6 +186,66 @@ def test_conversations_without_a_playbook_are_one_clear_error(tmp_path: Path) ->
         read_turns(str(tmp_path / "talks.jsonl"))
 
 
+def test_bad_records_stop_a_flow_or_are_left_out_and_counted(tmp_path: Path) -> None:
+    good = [t.model_dump_json(exclude_defaults=True) for t in world.training_turns(80, 3)]
+    talks = [t.model_dump_json(exclude_defaults=True) for t in world.generate(40, 11)]
+    for name, lines in (("turns", good), ("talks", talks)):
+        path = tmp_path / f"{name}.jsonl"
+        # A bad line first of all, so that the kind of file is known from the ones after it.
+        lines = ["{not JSON", *lines[:9], '{"id": 3}', *lines[9:]]
+        path.write_text("\n".join(lines) + "\n", "utf-8")
+        for place in ("conversations", "test_conversations"):
+            files = {"conversations": str(tmp_path / "ok.jsonl"), place: str(path)}
+            (tmp_path / "ok.jsonl").write_text("\n".join(talks) + "\n", "utf-8")
+            with pytest.raises(RecordError, match=r"line 1\b|:1\b"):
+                Corpora(FlowSettings(**SMALL, **files)).of(0)
+            corpus = Corpora(FlowSettings(**SMALL, **files, on_error="skip")).of(0)
+            bad = [s for s in corpus.skipped if path.name in s.where]
+            assert sum(s.count for s in bad) == 2
+            whole = Corpora(FlowSettings(**SMALL, **files | {place: str(tmp_path / "ok.jsonl")}))
+            if name == "talks":
+                assert corpus.train == whole.of(0).train
+                assert corpus.test == whole.of(0).test
+
+
+def unchecked(turn: Turn) -> Turn:
+    """The turn under a playbook in words alone; its feedback stays."""
+    assert turn.playbook is not None
+    rules = [g.model_copy(update={"check": None}) for g in turn.playbook.guardrails]
+    book = turn.playbook.model_copy(update={"guardrails": tuple(rules)})
+    return turn.model_copy(update={"playbook": book})
+
+
+@pytest.mark.parametrize("recipe", ["quickstart", "flow2"])
+def test_turns_that_nothing_can_judge_are_refused_before_any_stage(
+    recipe: str, tiny_model: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "turns.jsonl"
+    write_jsonl(path, [unchecked(t) for t in world.training_turns(60, 3)])
+    kind = QuickstartSettings if recipe == "quickstart" else FlowSettings
+    settings = kind(model=str(tiny_model), conversations=str(path), **SMALL)
+    with pytest.raises(RecordError, match=r"playbook with a check.*Add a 'check'"):
+        RECIPES[recipe].run(settings, tmp_path / "run", lambda *a, **k: None)
+    assert not (tmp_path / "run" / "stages").exists()
+
+
+def test_turns_that_nothing_can_judge_are_left_out_and_counted(tmp_path: Path) -> None:
+    path = tmp_path / "turns.jsonl"
+    turns = world.training_turns(160, 3)
+    names = sorted({t.conversation_id for t in turns})[::2]
+    write_jsonl(path, [unchecked(t) if t.conversation_id in names else t for t in turns])
+    settings = FlowSettings(conversations=str(path), **SMALL | {"test_turns": 1000})
+    corpus = Corpora(settings, feedback=True).of(0)
+    judged = (*corpus.test, *corpus.feedback)
+    assert judged
+    assert not {t.conversation_id for t in judged} & set(names)
+    assert {t.conversation_id for t in corpus.train} & set(names)  # they have their feedback
+    lost = {s.what: s.count for s in corpus.skipped if "no check" in s.reason}
+    assert set(lost) == {"test turn", "feedback turn"}
+    for turn in judged:
+        corpus.assessor.assess(turn, "Hello.")
+
+
 def test_a_model_from_scratch_is_made_once_for_all_seeds(tmp_path: Path) -> None:
     talks = whole_conversations(world.training_turns(5, 8))
     assert len(talks) == 5
@@ -207,3 +268,9 @@ def test_what_the_files_lack_counts_once_for_all_seeds() -> None:
     outcomes = SimpleNamespace(seeds=seeds)
     skips = _skips(SimpleNamespace(outcomes=outcomes, recall={}))  # type: ignore[arg-type]
     assert [(s.what, s.count) for s in skips] == [("line", 1)] + [("feedback pair", 4)] * 3
+
+
+def test_turns_are_read_from_parquet_too(tmp_path: Path) -> None:
+    turns = world.training_turns(20, 3)
+    write_parquet(tmp_path / "turns.parquet", turns)
+    assert read_turns(str(tmp_path / "turns.parquet")) == (turns, [])

@@ -15,6 +15,7 @@ from handrail.cli.verb import assignments, set_option, verb
     "handrail run quickstart --out runs/first",
     "handrail run flow1 --out runs/flow1 --seeds 3",
     "handrail run flow1 --model ./my-model --conversations talks.jsonl --out runs/mine",
+    "handrail run flow1 --conversations talks.jsonl --on-error skip --set on_long=cut_context",
     "handrail run flow1 --list-settings",
     "handrail run --list",
 )
@@ -23,6 +24,11 @@ from handrail.cli.verb import assignments, set_option, verb
 @click.option("--model", help="Hub name or folder of a causal language model; 'world' is built in.")
 @click.option("--conversations", help="Your conversations (JSON Lines of records).")
 @click.option("--playbook", help="A playbook (JSON or YAML) for conversations without one.")
+@click.option(
+    "--on-error",
+    type=click.Choice(["stop", "skip"]),
+    help="Bad records: stop at the first, or skip and count.  [default: stop]",
+)
 @click.option("--seeds", type=int, help="How many seeds to train and judge.")
 @click.option("--config", type=click.Path(path_type=Path), help="Settings as a YAML file.")
 @set_option

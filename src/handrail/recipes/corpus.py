@@ -7,8 +7,6 @@ flow charts (adherence, and inventions by what the agent was shown).
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -18,6 +16,7 @@ from typing import TypeVar
 from handrail import world
 from handrail.judges import RuleAssessor
 from handrail.recipes import star
+from handrail.recipes.own import read_turns, spread
 from handrail.recipes.settings import FlowSettings
 from handrail.records import (
     Assessor,
@@ -26,19 +25,12 @@ from handrail.records import (
     RecordError,
     Skip,
     Turn,
-    read_jsonl,
 )
-from handrail.records.store import raw_lines
-from handrail.sources.grading import agent_turns
-from handrail.sources.registry import conversations as read_conversations
-from handrail.sources.rejected import Candidate, Tally, add_rejected
-from handrail.sources.rules import load_playbook
 from handrail.sources.star_facts import FlowAssessor
 
 # Test conversations are the same for every seed, so that seeds can be compared prompt by prompt.
 _TEST_SEED, _TRAIN_SEED, _FEEDBACK_SEED = 9_000_001, 1_000, 500_000
 T = TypeVar("T", Turn, Conversation)
-_CANDIDATES = 8  # replies of other turns that are tried as the rejected one
 
 
 @dataclass(frozen=True)
@@ -157,9 +149,13 @@ def _read(settings: FlowSettings, feedback_points: int) -> Corpus:
                 "more of them",
                 path,
             )
+    guide = star.guide_of(settings)
+    if guide is None:
+        for name in [name for name in ("test", "feedback") if name in parts]:
+            parts[name], more = _checkable(parts[name], name, settings)
+            skipped += more
     # Test on turns where some guardrail applies, as the paper does.
     test = [turn for turn in parts["test"] if any(r.keeps or r.breaks for r in turn.replies)]
-    guide = star.guide_of(settings)
     return Corpus(
         name=Path(path).name,
         train=tuple(parts["train"]),
@@ -172,14 +168,35 @@ def _read(settings: FlowSettings, feedback_points: int) -> Corpus:
     )
 
 
+def _checkable(
+    turns: Sequence[Turn], name: str, settings: FlowSettings
+) -> tuple[list[Turn], list[Skip]]:
+    """The turns that rule checks can judge; what they cannot is left out and counted.
+
+    Raises:
+        RecordError: there is none, so all training would end without one judgement.
+    """
+    able = [t for t in turns if t.playbook and any(g.check for g in t.playbook.guardrails)]
+    if not able:
+        raise RecordError(
+            f"none of the {len(turns)} {name} turns has a playbook with a check, so no reply to "
+            "them could be judged",
+            "Add a 'check' to at least one guardrail (docs/records.md shows one)",
+            settings.test_conversations or settings.conversations,
+        )
+    lost = len(turns) - len(able)
+    reason = "its playbook has no check, so no reply to it can be judged"
+    return able, [Skip(what=f"{name} turn", reason=reason, count=lost)] if lost else []
+
+
 def _parts(
     settings: FlowSettings, shares: dict[str, float]
 ) -> tuple[dict[str, list[Turn]], list[Skip]]:
     """Turns by part; those of the test come from their own file, or from the tasks kept for it."""
-    turns, skipped = read_turns(settings.conversations, settings.playbook)
+    turns, skipped = read_turns(settings.conversations, settings.playbook, settings.on_error)
     tests: list[Turn] | None = None
     if settings.test_conversations:
-        tests, more = read_turns(settings.test_conversations, settings.playbook)
+        tests, more = read_turns(settings.test_conversations, settings.playbook, settings.on_error)
         skipped += more
     if settings.split == "task":
         turns, tests, more = star.split_turns_by_task(turns, tests, star.guide_of(settings))
@@ -191,66 +208,12 @@ def _parts(
     return (parts if tests is None else {**parts, "test": tests}), skipped
 
 
-def read_turns(path: str, playbook: str = "") -> tuple[list[Turn], list[Skip]]:
-    """Turns of a file of turns or of conversations; the latter get rejected replies retrieved.
-
-    A rejected reply is an agent's reply of another turn that breaks a guardrail that applies here
-    and that is neither equal nor near-equal to the chosen one. What was refused is counted.
-    """
-    if _holds_turns(Path(path)):
-        return list(read_jsonl(path, Turn).records), []
-    loaded = read_conversations(path)
-    book = load_playbook(playbook) if playbook else None
-    talks = [c if c.playbook or not book else _under(c, book) for c in loaded.records]
-    bare = [c.id for c in talks if c.playbook is None]
-    if bare:
-        raise RecordError(
-            f"{len(bare)} conversations have no playbook, the first is '{bare[0]}'",
-            "Name one with --playbook, or put one into the records",
-            path,
-        )
-    turns = [turn for talk in talks for turn in agent_turns(talk)]
-    pool = [turn.replies[0].text for turn in turns]
-    tally = Tally()
-    made = [
-        add_rejected(turn, _candidates(turn, pool), tally=tally)
-        if turn.replies[0].keeps and not turn.replies[0].breaks
-        else turn
-        for turn in turns
-    ]
-    return made, [*loaded.skipped, *tally.skips()]
-
-
-def _holds_turns(path: Path) -> bool:
-    """Whether the first record of a JSON Lines file is a turn."""
-    if not path.name.endswith((".jsonl", ".jsonl.gz")):
-        return False
-    first = next((line for line in raw_lines(path) if line.strip()), b"")
-    try:
-        return "context" in json.loads(first)
-    except (ValueError, RecursionError, TypeError):
-        return False
-
-
-def _under(conversation: Conversation, playbook: object) -> Conversation:
-    return conversation.model_copy(update={"playbook": playbook})
-
-
-def _candidates(turn: Turn, pool: Sequence[str]) -> list[Candidate]:
-    """Replies of other turns, chosen by a hash of the turn: repeatable and well spread."""
-    found = []
-    for k in range(_CANDIDATES):
-        text = pool[_hash(f"{turn.id}:{k}") % len(pool)]
-        found.append(Candidate(text, "reply of another turn"))
-    return found
-
-
 def _split(turns: Sequence[T], shares: dict[str, float]) -> list[list[T]]:
     """Parts by conversation, by a hash of its id: the same whatever else is in the file."""
     parts: list[list[T]] = [[] for _ in shares]
     for turn in turns:
         name = turn.conversation_id if isinstance(turn, Turn) else ""
-        place, total = _hash(name or turn.id) / 2**64, 0.0
+        place, total = spread(name or turn.id) / 2**64, 0.0
         for part, share in zip(parts, shares.values(), strict=True):
             total += share
             if place < total:
@@ -263,12 +226,8 @@ def _split(turns: Sequence[T], shares: dict[str, float]) -> list[list[T]]:
 
 def _drawn(turns: Sequence[Turn], n: int, seed: int) -> list[Turn]:
     """Whole conversations in an order that the seed decides, until they hold `n` turns."""
-    ordered = sorted(turns, key=lambda t: _hash(f"{seed}:{t.conversation_id or t.id}"))
+    ordered = sorted(turns, key=lambda t: spread(f"{seed}:{t.conversation_id or t.id}"))
     return _whole(ordered, n) if n else []
-
-
-def _hash(text: str) -> int:
-    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big")
 
 
 def whole_conversations(turns: Sequence[Turn]) -> list[Conversation]:

@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Literal
+import math
+from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from handrail.recipes.systems import PAPER_RATES
+from handrail.records import nearest
 
 # The packaged model has 3.7 million parameters, so it needs (and bears) larger steps than a 7B one.
 # Chosen on development conversations, never on test ones; see docs/results.md.
 WORLD_RATES = {"sft": 3e-4, "ipo": 1e-4, "kto_pair": 2e-5, "kto": 2e-5, "dpo": 2e-5}
+
+SEEDS = 2**32  # training seeds lie below
+
+
+def _rate(value: Any) -> bool:
+    """Whether this is, or reads as, a finite number above 0."""
+    try:
+        return 0 < float(value) < math.inf
+    except (TypeError, ValueError):
+        return False
 
 
 class FlowSettings(BaseModel):
@@ -26,6 +38,8 @@ class FlowSettings(BaseModel):
             rejected replies by its flow charts. Empty: the one beside a raw STAR file, if any.
         split: "conversation", or "task": STAR's tasks that are kept for the test are unseen in
             training (see sources.star.held_out_tasks).
+        on_error: "stop" at the first bad record of a file, or "skip" bad records; the report counts
+            them.
         train_points, feedback_points: turns with a better and a worse reply to train on, in whole
             conversations.
         test_turns: turns that every system answers.
@@ -35,8 +49,10 @@ class FlowSettings(BaseModel):
         dtype: of the computation. "auto" is bfloat16 where the device computes it natively, else
             float32; a run's folder keeps what it began with, on any machine.
         batch_size: pairs (or replies) per optimiser step. token_budget: tokens of the largest tree.
-        on_long: what to do with a prompt and reply over the budget.
-        learning_rates: by objective; the rest follow from the model.
+        on_long: what to do with a prompt and reply over the budget or the model's positions, and
+            with a test prompt that leaves no room for `reply_tokens`: "refuse" (an error, before
+            anything is trained), "skip" (left out), "cut_context" (its oldest messages left out).
+        learning_rates: by objective (sft, ipo, kto_pair, kto, dpo); the rest follow from the model.
         beta: of DPO, IPO and KTO.
         temperature, reply_tokens: of the replies that are judged.
         threads: 0 takes all cores.
@@ -50,22 +66,52 @@ class FlowSettings(BaseModel):
     guidelines: str = ""
     split: Literal["conversation", "task"] = "conversation"
     test_conversations: str = ""
+    on_error: Literal["stop", "skip"] = "stop"
     train_points: int = Field(default=1600, ge=8)
     feedback_points: int = Field(default=1500, ge=8)
     test_turns: int = Field(default=400, ge=2)
     recall_turns: int = Field(default=0, ge=0)
     seeds: int = Field(default=3, ge=1)
-    first_seed: int = Field(default=0, ge=0)
+    first_seed: int = Field(default=0, ge=0, lt=SEEDS)
     mode: Literal["full", "lora"] = "full"
     dtype: Literal["auto", "float32", "bfloat16"] = "auto"
     batch_size: int = Field(default=8, ge=2)
     token_budget: int = Field(default=8192, ge=64)
     on_long: Literal["refuse", "skip", "cut_context"] = "refuse"
     learning_rates: dict[str, float] = Field(default_factory=dict)
-    beta: float = Field(default=0.1, gt=0)
-    temperature: float = Field(default=0.7, ge=0)
+    beta: float = Field(default=0.1, gt=0, allow_inf_nan=False)
+    temperature: float = Field(default=0.7, ge=0, allow_inf_nan=False)
     reply_tokens: int = Field(default=96, ge=1)
-    threads: int = Field(default=0, ge=0)
+    threads: int = Field(default=0, ge=0, le=1024)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_truth_values(cls, value: Any) -> Any:
+        """No setting of a flow is yes or no, and `true` would pass as the number 1."""
+        if isinstance(value, bool):
+            raise ValueError("this is true or false; give a number or a text")
+        return value
+
+    @field_validator("learning_rates", mode="before")
+    @classmethod
+    def _known_rates(cls, value: Any) -> Any:
+        """Rates of objectives that exist, each a finite number above 0."""
+        if not isinstance(value, dict):
+            return value
+        for name, rate in value.items():
+            if name not in PAPER_RATES:
+                raise ValueError(
+                    f"there is no objective '{name}'. {nearest(str(name), PAPER_RATES)}"
+                )
+            if isinstance(rate, bool) or not _rate(rate):
+                raise ValueError(f"the learning rate of '{name}' must be a number above 0")
+        return value
+
+    @model_validator(mode="after")
+    def _last_seed(self) -> Self:
+        if self.first_seed + self.seeds > SEEDS:
+            raise ValueError("first_seed and seeds go past 2**32; lower first_seed")
+        return self
 
     def rate(self, objective: str) -> float:
         """The learning rate of an objective: as set, else the model's default."""

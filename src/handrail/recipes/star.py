@@ -7,15 +7,14 @@ draw from each other.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from handrail.recipes.settings import FlowSettings
 from handrail.records import Conversation, RecordError, SettingError, Skip, Turn, nearest
-from handrail.records.store import raw_lines
 from handrail.sources import registry
+from handrail.sources.registry import first_object
 from handrail.sources.rejected import Tally
 from handrail.sources.star import guide_beside, held_out_tasks, split_by_task
 from handrail.sources.star_guide import Guide
@@ -34,15 +33,8 @@ class StarParts:
 
 
 def is_raw(path: Path) -> bool:
-    """Whether this is STAR's raw file, by its first line."""
-    if not path.name.endswith((".jsonl", ".jsonl.gz")):
-        return False
-    first = next((line for line in raw_lines(path) if line.strip()), b"")
-    try:
-        data = json.loads(first)
-    except (ValueError, RecursionError):
-        return False
-    return isinstance(data, dict) and {"dialogue_id", "tasks", "turns"} <= set(data)
+    """Whether this is STAR's raw file, by its first record."""
+    return {"dialogue_id", "tasks", "turns"} <= set(first_object(path))
 
 
 def guide_of(settings: FlowSettings) -> Guide | None:
@@ -60,13 +52,7 @@ def reads(settings: FlowSettings) -> bool:
     path = Path(settings.conversations)
     if is_raw(path):
         return True
-    if not settings.guidelines or not path.name.endswith((".jsonl", ".jsonl.gz")):
-        return False
-    first = next((line for line in raw_lines(path) if line.strip()), b"")
-    try:
-        tags = json.loads(first).get("tags", {})
-    except (ValueError, RecursionError, AttributeError):
-        return False
+    tags = first_object(path).get("tags", {}) if settings.guidelines else {}
     return isinstance(tags, dict) and tags.get("source") == "star" and "acts" in tags
 
 
@@ -128,9 +114,11 @@ def _turns(parts: dict[str, Talks], guide: Guide, split: str, skipped: list[Skip
 
 def _read(path: str, settings: FlowSettings) -> tuple[Talks, list[Skip]]:
     if is_raw(Path(path)):
-        loaded = registry.source("star")(path, guidelines=settings.guidelines or None)
+        loaded = registry.source("star")(
+            path, settings.on_error, guidelines=settings.guidelines or None
+        )
     else:
-        loaded = registry.conversations(path)
+        loaded = registry.conversations(path, on_error=settings.on_error)
     for talk in loaded.records:
         if "acts" not in talk.tags or "tasks" not in talk.tags:
             raise RecordError(

@@ -169,17 +169,30 @@ def conversations(
 
 
 def is_records(path: Path) -> bool:
-    """Whether a file holds `Conversation` records with more than messages, by its first row."""
+    """Whether a file holds `Conversation` records with more than messages, by its first record."""
     if path.suffix == ".parquet":
         return set(Conversation.model_fields) == parquet_names(path)
     if Path(path.name.removesuffix(".gz")).suffix != ".jsonl":
         return False
-    first = next((line for line in raw_lines(path) if line.strip()), b"")
-    try:
-        data = json.loads(first)
-    except (ValueError, RecursionError):
-        return False
-    if not isinstance(data, dict) or "messages" not in data:
+    data = first_object(path)
+    if "messages" not in data:
         return False
     ours = {"playbook", "tags", "provenance"} & set(data)
     return bool(ours) and set(data) <= set(Conversation.model_fields)
+
+
+def first_object(path: Path) -> dict[str, Any]:
+    """The first line of a JSON Lines file that is a JSON object; empty where there is none.
+
+    Bad lines before it are told, or counted, by the reading proper.
+    """
+    if not path.name.endswith((".jsonl", ".jsonl.gz")):
+        return {}
+    for line in raw_lines(path):
+        try:
+            data = json.loads(line)
+        except (ValueError, RecursionError):
+            continue
+        if isinstance(data, dict):
+            return data
+    return {}

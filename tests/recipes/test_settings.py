@@ -1,0 +1,59 @@
+"""A flow's settings: what cannot be meant is refused with the nearest right name."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+
+from handrail.recipes.settings import FlowSettings, QuickstartSettings
+from handrail.records import SettingError
+from handrail.training import settings_from
+
+NUMBERS = {
+    name: field.annotation
+    for name, field in FlowSettings.model_fields.items()
+    if field.annotation in (int, float)
+}
+
+
+@pytest.mark.parametrize(
+    ("given", "problem"),
+    [
+        ({"learning_rates": {"ippo": 1e-4}}, "no objective 'ippo'. Did you mean 'ipo'"),
+        ({"learning_rates": {"sft": -3.0}}, "learning rate of 'sft' must be a number above 0"),
+        ({"learning_rates": {"sft": 0}}, "above 0"),
+        ({"learning_rates": {"sft": math.inf}}, "above 0"),
+        ({"learning_rates": {"sft": math.nan}}, "above 0"),
+        ({"learning_rates": {"sft": "fast"}}, "above 0"),
+        ({"learning_rates": {"sft": True}}, "above 0"),
+        ({"learning_rates": {"sft": None}}, "above 0"),
+        ({"learning_rates": 0.1}, "'learning_rates' cannot be 0.1"),
+        ({"beta": 0.0}, "'beta' cannot be 0.0"),
+        ({"seeds": 0}, "'seeds' cannot be 0"),
+        ({"threads": 10**6}, "'threads' cannot be"),
+        ({"first_seed": 2**32 - 2, "seeds": 3}, "lower first_seed"),
+        ({"on_error": "ignore"}, "'on_error' cannot be 'ignore'"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused(given: dict[str, Any], problem: str) -> None:
+    with pytest.raises(SettingError) as caught:
+        settings_from(FlowSettings, given)
+    assert problem in str(caught.value)
+
+
+@pytest.mark.parametrize("kind", [FlowSettings, QuickstartSettings])
+@pytest.mark.parametrize("name", NUMBERS)
+@pytest.mark.parametrize("value", [math.inf, -math.inf, math.nan, -1, True, "many"])
+def test_every_number_refuses_nonsense(kind: type, name: str, value: Any) -> None:
+    with pytest.raises(SettingError, match=f"'{name}' cannot be"):
+        settings_from(kind, {name: value})
+
+
+def test_what_can_be_meant_is_taken() -> None:
+    rates = {"sft": 1e-3, "ipo": "1e-4", "kto_pair": 1, "kto": 1e-5, "dpo": 1e-5}
+    settings = settings_from(FlowSettings, {"learning_rates": rates, "temperature": 0, "beta": 5})
+    assert settings.rate("ipo") == 1e-4
+    assert settings.rate("kto_pair") == 1.0
+    assert settings_from(FlowSettings, {"first_seed": 2**32 - 3}).seeds == 3
