@@ -12,7 +12,6 @@ from transformers import AutoTokenizer
 
 from handrail import world
 from handrail.models import ModelSettings, load_policy
-from handrail.recipes import pretrain as module
 from handrail.recipes.pretrain import (
     AGENT,
     IGNORED,
@@ -23,6 +22,9 @@ from handrail.recipes.pretrain import (
     encode,
     pretrain,
 )
+from handrail.recipes.small_model import PretrainSettings
+from handrail.records import SettingError
+from handrail.training import settings_from
 from handrail.trees import Renderer
 
 
@@ -86,26 +88,19 @@ def test_it_learns(tmp_path: Path) -> None:
     assert losses[-1] < 0.9 * losses[0]
 
 
-def test_a_stopped_run_goes_on_to_the_same_weights(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    talks = world.generate(30, 7)
-    settings = TINY.model_copy(update={"checkpoint_seconds": 1e-9, "dtype": "float32"})
-    pretrain(talks, settings, tmp_path / "whole")
-    saved, calls = module._save, []
+def test_it_stops_where_there_is_nothing_to_learn_from(tmp_path: Path) -> None:
+    with pytest.raises(SettingError, match="no conversations"):
+        pretrain([], TINY, tmp_path)
 
-    def stop_after_three(*args: object) -> None:
-        saved(*args)
-        calls.append(1)
-        if len(calls) == 3:
-            raise KeyboardInterrupt
 
-    monkeypatch.setattr(module, "_save", stop_after_three)
-    with pytest.raises(KeyboardInterrupt):
-        pretrain(talks, settings, tmp_path / "stopped")
-    monkeypatch.setattr(module, "_save", saved)
-    pretrain(talks, settings, tmp_path / "stopped")
-    one = load_file(tmp_path / "whole" / "model.safetensors")
-    two = load_file(tmp_path / "stopped" / "model.safetensors")
-    assert one.keys() == two.keys()
-    assert all(torch.equal(one[name], two[name]) for name in one)
+@pytest.mark.parametrize(
+    ("sizes", "says"),
+    [
+        ({"width": 100, "heads": 3}, "width=100 is not a multiple of twice heads=3"),
+        ({"width": 20, "heads": 4}, "width=20 is not a multiple of twice heads=4"),
+        ({"heads": 4, "kv_heads": 3}, "heads=4 is not a multiple of kv_heads=3"),
+    ],
+)
+def test_heads_that_do_not_fit_are_named(sizes: dict[str, int], says: str) -> None:
+    with pytest.raises(SettingError, match=says):
+        settings_from(PretrainSettings, sizes)

@@ -59,6 +59,11 @@ def pretrain_world(
         n: conversations of the world to learn from; by default as for the packaged model.
         settings: fields of `handrail.recipes.pretrain.PretrainSettings`.
         progress: called as (stage, done, total, note).
+
+    Raises:
+        RunError: another run in the folder, a checkpoint of other settings or data, a loss that is
+            not finite (the step is saved in failed_batch.jsonl), a full disk.
+        SettingError: a setting that does not exist or does not fit.
     """
     from handrail.recipes import pretrain
     from handrail.recipes.run import quiet

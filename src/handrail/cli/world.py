@@ -19,7 +19,12 @@ out_option = click.option(
     "--out", required=True, type=click.Path(path_type=Path), help="JSON Lines file."
 )
 n_option = click.option(
-    "--conversations", "n", type=int, default=100, show_default=True, help="How many."
+    "--conversations",
+    "n",
+    type=click.IntRange(min=1),
+    default=100,
+    show_default=True,
+    help="How many.",
 )
 seed_option = click.option("--seed", type=int, default=0, show_default=True)
 
@@ -63,12 +68,18 @@ def train_turns(console: Console, n: int, seed: int, out: Path) -> None:
     "handrail world pretrain --out small --conversations 2000 --set layers=2 --set width=128",
 )
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Model folder.")
-@click.option("--conversations", "n", type=int, help="How many.  [default: as packaged]")
+@click.option(
+    "--conversations",
+    "n",
+    type=click.IntRange(min=1),
+    help="How many.  [default: as packaged]",
+)
 @set_option
 def pretrain(console: Console, out: Path, n: int | None, settings: tuple[str, ...]) -> None:
     """Build the base model again: tokenizer and a small Llama, on the world's unfiltered agents.
 
-    Stopped at any moment, the same command goes on.
+    Stopped at any moment, the same command goes on. A model that is in the folder already stays
+    there until the new one is whole.
     """
     from handrail.cli import api
 
@@ -108,13 +119,17 @@ def check(console: Console, n: int, seed: int) -> None:
 @command.add
 @verb("handrail world show", "handrail world show --seed 3 --index 12")
 @seed_option
-@click.option("--index", type=int, default=0, show_default=True, help="Which conversation.")
+@click.option(
+    "--index",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default=True,
+    help="Which conversation; the first is 0.",
+)
 def show(console: Console, seed: int, index: int) -> None:
     """Show one conversation with its playbook and the guardrails that each reply broke."""
     from handrail import world
     from handrail.cli.peek import conversation_text
 
-    if index < 0:
-        raise click.BadParameter("counts from 0", param_hint="--index")
     conversation = world.generate(1, seed, start=index)[0]
     console.result(conversation.model_dump(mode="json"), conversation_text(conversation))

@@ -11,10 +11,9 @@ rate warms up over the first 2 % of the steps and then falls linearly to zero.
 from __future__ import annotations
 
 import math
-import os
-import shutil
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,10 +24,12 @@ from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 from handrail import world
 from handrail.models import resolve_dtype
 from handrail.models.allocator import keep_freed_memory
+from handrail.recipes.model_folder import ModelFolder
 from handrail.recipes.muon import Muon
-from handrail.recipes.run import Progress, quiet, write_json
+from handrail.recipes.run import Progress, quiet
 from handrail.recipes.small_model import PretrainSettings, new_model, train_tokenizer
-from handrail.records import Conversation, ModelError, Turn
+from handrail.records import Conversation, ModelError, SettingError, Turn
+from handrail.training.lock import run_lock
 from handrail.trees import Renderer
 from handrail.trees.styles import guardrail_head
 
@@ -115,11 +116,45 @@ def pretrain(
 ) -> dict[str, Any]:
     """Train tokenizer and model on whole conversations; `out` gets a transformers folder.
 
-    Resumes from `out/checkpoint` after a kill. Returns tokens, steps, final loss, parameters.
+    Resumes from `out/checkpoint` after a kill; a model that stands in `out` stays until the new
+    one is whole. Returns tokens, steps, final loss, parameters.
+
+    Raises:
+        RunError: another run in the folder, a checkpoint of other settings or data, a loss that is
+            not finite (the step is saved in failed_batch.jsonl), a full disk.
+        SettingError: no conversations.
+        ModelError: a conversation longer than the model, or sizes without room for copying heads.
     """
-    out.mkdir(parents=True, exist_ok=True)
+    with run_lock(out):
+        return _pretrain(conversations, settings, out, progress)
+
+
+def pretrain_world(
+    out: Path,
+    conversations: int = WORLD_CONVERSATIONS,
+    settings: PretrainSettings | None = None,
+    progress: Progress = quiet,
+) -> dict[str, Any]:
+    """Rebuild the packaged base model from the world's unfiltered agents; raises as `pretrain`."""
+    settings = settings or PretrainSettings()
+    with run_lock(out):
+        progress("generate", 0, conversations)
+        made = world.generate(conversations, WORLD_SEED)
+        progress("generate", conversations, conversations)
+        return _pretrain(made, settings, out, progress)
+
+
+def _pretrain(
+    conversations: Sequence[Conversation],
+    settings: PretrainSettings,
+    out: Path,
+    progress: Progress,
+) -> dict[str, Any]:
+    if not conversations:
+        raise SettingError("there are no conversations to learn from", "Give at least one")
     settings = settings.model_copy(update={"dtype": resolve_dtype(settings.dtype, "cpu")})
-    tokenizer = _tokenizer(conversations, settings, out)
+    folder = ModelFolder(out, settings, conversations)
+    tokenizer = folder.tokenizer() or _tokenizer(conversations, settings)
     renderer = Renderer(tokenizer, style="guardrail")
     rows = [encode(c, renderer) for c in conversations]
     longest = max(len(ids) for ids, _ in rows)
@@ -131,7 +166,8 @@ def pretrain(
     keep_freed_memory()
     model = new_model(settings, tokenizer)
     steps = [s for epoch in range(settings.epochs) for s in batches(rows, settings, epoch)]
-    log = _loop(model, rows, steps, settings, out, progress)
+    names = [c.id for c in conversations]
+    log = _Loop(model, tokenizer, rows, names, steps, folder)(progress)
     summary = {
         "parameters": sum(p.numel() for p in model.parameters()),
         "tokens": sum(len(rows[i][0]) for step in steps for i in step),
@@ -139,106 +175,88 @@ def pretrain(
         "conversations": len(rows),
         "loss": round(sum(log[-50:]) / len(log[-50:]), 4),
     }
-    model.bfloat16().save_pretrained(out)
-    tokenizer.save_pretrained(out)
-    write_json(out / "pretrain.json", {"settings": settings.model_dump(), "result": summary})
-    for name in ("checkpoint", "checkpoint.tmp"):
-        shutil.rmtree(out / name, ignore_errors=True)
+    folder.finish(model.bfloat16(), tokenizer, summary)
     return summary
 
 
-def pretrain_world(
-    out: Path,
-    conversations: int = WORLD_CONVERSATIONS,
-    settings: PretrainSettings | None = None,
-    progress: Progress = quiet,
-) -> dict[str, Any]:
-    """Rebuild the packaged base model from the world's unfiltered agents."""
-    settings = settings or PretrainSettings()
-    progress("generate", 0, conversations)
-    made = world.generate(conversations, WORLD_SEED)
-    progress("generate", conversations, conversations)
-    return pretrain(made, settings, out, progress)
-
-
 def _tokenizer(
-    conversations: Sequence[Conversation], settings: PretrainSettings, out: Path
+    conversations: Sequence[Conversation], settings: PretrainSettings
 ) -> PreTrainedTokenizerFast:
-    if (out / "checkpoint").exists():  # the model that goes on knows these tokens
-        return PreTrainedTokenizerFast.from_pretrained(out)
     texts = [f"\nUser: {m.content}\n" for c in conversations[:4000] for m in c.messages]
     # What every prompt says must be cheap in tokens too.
     texts += [guardrail_head(c.playbook) for c in conversations[:4000]]
-    tokenizer = train_tokenizer(texts, settings.vocabulary)
-    tokenizer.save_pretrained(out)
-    return tokenizer
+    return train_tokenizer(texts, settings.vocabulary)
 
 
-def _loop(
-    model: LlamaForCausalLM,
-    rows: Sequence[Row],
-    steps: Sequence[list[int]],
-    settings: PretrainSettings,
-    out: Path,
-    progress: Progress,
-) -> list[float]:
-    """All optimiser steps; returns the loss of each."""
-    opts = optimisers(model, settings)
-    begun, log = _restore(out, model, opts)
-    warm = max(1, len(steps) // 50)
-    saved = time.monotonic()
-    pad = int(model.config.pad_token_id or 0)
-    for index in range(begun, len(steps)):
-        factor = min((index + 1) / warm, (len(steps) - index) / max(1, len(steps) - warm))
-        for opt, lr in zip(opts, (settings.muon_lr, settings.adam_lr), strict=True):
-            opt.param_groups[0]["lr"] = lr * factor
-        # Customers' names and numbers cannot be foreseen: late in training they are only noise.
-        least = TEXT if index < settings.text_share * len(steps) else AGENT
-        step = [rows[i] for i in steps[index]]
-        ids_BS, target_BS = collate(step, pad, least)
-        with torch.autocast("cpu", torch.bfloat16, enabled=settings.dtype == "bfloat16"):
-            hidden = model.model(input_ids=ids_BS, use_cache=False).last_hidden_state
+@dataclass(frozen=True)
+class _Loop:
+    """The optimiser's steps over rows, each of which has the name of its conversation."""
+
+    model: LlamaForCausalLM
+    tokenizer: PreTrainedTokenizerFast
+    rows: Sequence[Row]
+    names: Sequence[str]
+    steps: Sequence[list[int]]
+    folder: ModelFolder
+
+    def __call__(self, progress: Progress) -> list[float]:
+        """All steps, from the checkpoint on; returns the loss of each."""
+        settings, steps = self.folder.settings, self.steps
+        opts = optimisers(self.model, settings)
+        begun, log = self.folder.restore(self.model, opts)
+        warm = max(1, len(steps) // 50)
+        saved = time.monotonic()
+        for index in range(begun, len(steps)):
+            factor = min((index + 1) / warm, (len(steps) - index) / max(1, len(steps) - warm))
+            for opt, lr in zip(opts, (settings.muon_lr, settings.adam_lr), strict=True):
+                opt.param_groups[0]["lr"] = lr * factor
+            # Customers' names and numbers cannot be foreseen: late they are only noise.
+            least = TEXT if index < settings.text_share * len(steps) else AGENT
+            loss, _ = self._loss(steps[index], least)
+            loss.backward()
+            value = loss.item()
+            norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0).item()
+            if not (math.isfinite(value) and math.isfinite(norm)):
+                self.folder.fail(index + 1, value, norm, self._lines(steps[index], least))
+            for opt in opts:
+                opt.step()
+                opt.zero_grad(set_to_none=True)
+            log.append(value)
+            recent = sum(log[-50:]) / len(log[-50:])
+            progress("pretrain", index + 1, len(steps), f"loss {recent:.3f}")
+            # After the last step too: a full disk then costs no training.
+            last = index + 1 == len(steps)
+            if last or time.monotonic() - saved > settings.checkpoint_seconds:
+                self.folder.save(self.model, self.tokenizer, opts, index + 1, log)
+                saved = time.monotonic()
+        return log
+
+    def _loss(self, step: Sequence[int], least: int) -> tuple[torch.Tensor, int]:
+        """The mean loss of some rows' trained tokens, and how many these are."""
+        pad = int(self.model.config.pad_token_id or 0)
+        ids_BS, target_BS = collate([self.rows[i] for i in step], pad, least)
+        with torch.autocast(
+            "cpu", torch.bfloat16, enabled=self.folder.settings.dtype == "bfloat16"
+        ):
+            hidden = self.model.model(input_ids=ids_BS, use_cache=False).last_hidden_state
             trained = target_BS != IGNORED
-            logits = model.lm_head(hidden[trained])
-        loss = F.cross_entropy(logits.float(), target_BS[trained])
-        value = loss.item()
-        if not math.isfinite(value):
-            raise ModelError(f"the loss is {value} at step {index}", "Lower the learning rates")
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        for opt in opts:
-            opt.step()
-            opt.zero_grad(set_to_none=True)
-        log.append(value)
-        recent = sum(log[-50:]) / len(log[-50:])
-        progress("pretrain", index + 1, len(steps), f"loss {recent:.3f}")
-        if time.monotonic() - saved > settings.checkpoint_seconds:
-            _save(out, model, opts, index + 1, log)
-            saved = time.monotonic()
-    return log
+            logits = self.model.lm_head(hidden[trained])
+        return F.cross_entropy(logits.float(), target_BS[trained]), int(trained.sum())
 
-
-def _save(out: Path, model: Any, opts: Sequence[Any], step: int, log: list[float]) -> None:
-    aside = out / "checkpoint.tmp"
-    aside.mkdir(exist_ok=True)
-    state = {
-        "model": model.state_dict(),
-        "opts": [opt.state_dict() for opt in opts],
-        "step": step,
-        "log": log,
-    }
-    torch.save(state, aside / "state.pt")
-    final = out / "checkpoint"
-    final.mkdir(exist_ok=True)
-    os.replace(aside / "state.pt", final / "state.pt")
-
-
-def _restore(out: Path, model: Any, opts: Sequence[Any]) -> tuple[int, list[float]]:
-    path = out / "checkpoint" / "state.pt"
-    if not path.exists():
-        return 0, []
-    state = torch.load(path, weights_only=True)
-    model.load_state_dict(state["model"])
-    for opt, saved in zip(opts, state["opts"], strict=True):
-        opt.load_state_dict(saved)
-    return state["step"], state["log"]
+    @torch.no_grad()
+    def _lines(self, step: Sequence[int], least: int) -> list[dict[str, Any]]:
+        """Each conversation of a step: its tokens and text, and its loss (None: not finite)."""
+        lines = []
+        for i in step:
+            loss, trained = self._loss([i], least)
+            value, ids = loss.item(), self.rows[i][0]
+            lines.append(
+                {
+                    "conversation_id": self.names[i],
+                    "loss": value if math.isfinite(value) else None,
+                    "trained_tokens": trained,
+                    "tokens": ids,
+                    "text": self.tokenizer.decode(ids),
+                }
+            )
+        return lines

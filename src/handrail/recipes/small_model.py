@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Self
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
@@ -53,6 +54,16 @@ class PretrainSettings(BaseModel):
     seed: int = 0
     checkpoint_seconds: float = Field(default=120, gt=0)
 
+    @model_validator(mode="after")
+    def _heads_fit(self) -> Self:
+        if self.width % (2 * self.heads):
+            raise ValueError(
+                f"width={self.width} is not a multiple of twice heads={self.heads}; change one"
+            )
+        if self.heads % self.kv_heads:
+            raise ValueError(f"heads={self.heads} is not a multiple of kv_heads={self.kv_heads}")
+        return self
+
 
 def train_tokenizer(texts: Sequence[str], vocabulary: int) -> PreTrainedTokenizerFast:
     """A byte-level BPE tokenizer; digits stay single, so that any number can be copied."""
@@ -68,6 +79,11 @@ def train_tokenizer(texts: Sequence[str], vocabulary: int) -> PreTrainedTokenize
         show_progress=False,
     )
     core.train_from_iterator(texts, trainer)
+    return as_transformers(core)
+
+
+def as_transformers(core: Tokenizer) -> PreTrainedTokenizerFast:
+    """The tokenizer as transformers has it, with the chat template and the style of its prompts."""
     tokenizer = PreTrainedTokenizerFast(
         tokenizer_object=core, eos_token=END, pad_token=PAD, handrail_style="guardrail"
     )

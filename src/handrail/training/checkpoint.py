@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import re
 import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -29,6 +30,10 @@ WEIGHTS, MOMENTS, STATE, BEST = (
     "optimizer.safetensors",
     "state.json",
     "best.safetensors",
+)
+START_OVER = (
+    "To start over, remove the run's folder or choose another (--out); in Python resume=False "
+    "does it"
 )
 Named = list[tuple[str, nn.Parameter]]
 
@@ -56,27 +61,51 @@ def written_aside(target: Path) -> Iterator[Path]:
     """
     aside = target.parent / f".new-{target.name}"
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.rmtree(aside, ignore_errors=True)
-        aside.mkdir()
-        yield aside
-        for path in [*sorted(aside.rglob("*")), aside]:
-            _sync(path)
-        if target.exists():
-            remove(target)
-        os.replace(aside, target)
-        _sync(target.parent)
+        with disk_faults(target):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.rmtree(aside, ignore_errors=True)
+            aside.mkdir()
+            yield aside
+            for path in [*sorted(aside.rglob("*")), aside]:
+                _sync(path)
+            if target.exists():
+                remove(target)
+            os.replace(aside, target)
+            _sync(target.parent)
     except HandrailError:
         shutil.rmtree(aside, ignore_errors=True)
         raise
-    except (OSError, SafetensorError) as error:
-        shutil.rmtree(aside, ignore_errors=True)
-        reason = getattr(error, "strerror", None) or error
+
+
+@contextmanager
+def disk_faults(target: Path) -> Iterator[None]:
+    """Turn what a full disk or a folder that vanished raises into one clear error.
+
+    Raises:
+        RunError: `target` could not be written.
+    """
+    try:
+        yield
+    except Exception as error:
+        reason = _disk_fault(error)
+        if reason is None:
+            raise
         raise RunError(
             f"could not be written ({reason})",
             "Free some space and start again: the run resumes at its newest checkpoint",
             str(target),
         ) from None
+
+
+def _disk_fault(error: Exception) -> str | None:
+    """What the system said where writing failed; None for any other error."""
+    if isinstance(error, OSError):
+        return error.strerror or str(error)
+    if isinstance(error, SafetensorError):
+        return str(error)
+    # `tokenizers` raises the plain class, with the system's number in the text.
+    number = re.search(r"\(os error (\d+)\)", str(error)) if type(error) is Exception else None
+    return os.strerror(int(number[1])) if number else None
 
 
 def _sync(path: Path) -> None:
@@ -201,7 +230,7 @@ def _readable(path: Path) -> Iterator[None]:
     except (OSError, SafetensorError, ValueError, KeyError, TypeError, RuntimeError) as error:
         raise RunError(
             f"this checkpoint cannot be read ({error})",
-            "Remove its folder to go on from the one before, or start over with resume=False",
+            f"Remove its folder to go on from the one before. {START_OVER}",
             str(path),
         ) from None
 
@@ -212,8 +241,10 @@ def prune(out: Path, keep: int) -> None:
         remove(folder)
 
 
-def check_same(saved: dict[str, Any], now: dict[str, Any], where: Path) -> None:
-    """Refuse to go on from what another start made.
+def check_same(
+    saved: dict[str, Any], now: dict[str, Any], where: Path, mend: str = START_OVER
+) -> None:
+    """Refuse to go on from what another start made; `mend` says how to start over.
 
     Raises:
         RunError: settings, objective, data, model or number of processes differ; says which.
@@ -222,7 +253,7 @@ def check_same(saved: dict[str, Any], now: dict[str, Any], where: Path) -> None:
     if changed:
         raise RunError(
             "this folder holds a run that was started differently: " + "; ".join(changed),
-            "Put it back, choose another folder, or start over with resume=False",
+            f"Put it back. {mend}",
             str(where),
         )
 

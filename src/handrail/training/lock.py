@@ -25,16 +25,24 @@ def run_lock(folder: Path) -> Iterator[None]:
         handle = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT, 0o644)
     except OSError as error:
         raise RunError(
-            f"the folder cannot be written ({error.strerror})", "Choose another one", str(folder)
+            f"the folder cannot be written ({error.strerror})",
+            "Choose another folder (--out)",
+            str(folder),
         ) from None
     try:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+        except BlockingIOError:
             owner = os.pread(handle, 32, 0).decode(errors="replace").strip() or "unknown"
             raise RunError(
                 f"another run works in this folder (process {owner})",
-                "Wait for it, end it, or choose another folder",
+                "Wait for it, end it, or choose another folder (--out)",
+                str(folder),
+            ) from None
+        except OSError as error:
+            raise RunError(
+                f"the folder cannot be locked ({error.strerror})",
+                "Choose a folder on another file system (--out)",
                 str(folder),
             ) from None
         os.ftruncate(handle, 0)

@@ -53,7 +53,8 @@ class MetricsLog:
         if path.stat().st_size < offset:
             raise RunError(
                 "the metrics end before the newest checkpoint",
-                "Put the file back, or start over with resume=False",
+                "Put the file back. To start over, remove the run's folder or choose another "
+                "(--out); in Python resume=False does it",
                 str(path),
             )
         self.path = path
