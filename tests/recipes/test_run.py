@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
-import subprocess
-import sys
+import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -63,25 +64,68 @@ def test_a_whole_stage_stays_until_its_successor_is_whole(tmp_path: Path) -> Non
     assert (tmp_path / "stages" / "a" / "result.txt").read_text() == "old"
 
 
-def test_another_live_process_in_the_folder_is_an_error_and_a_dead_one_is_not(
-    tmp_path: Path,
-) -> None:
-    sleeper = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+FORK = multiprocessing.get_context("fork")
+
+
+def _enter(folder: Path, start: Any, over: Any, entered: Any) -> None:
+    start.wait(60)
     try:
-        (tmp_path / "run.lock").write_text(str(sleeper.pid))
-        with pytest.raises(RunError, match="another run"), Run(tmp_path).locked():
-            pass
-    finally:
-        sleeper.kill()
-        sleeper.wait()
+        with Run(folder).locked():
+            entered.put("held")
+            over.wait(60)  # hold it until the other has tried too
+    except RunError:
+        entered.put("refused")
+        over.wait(60)
+
+
+def test_of_two_that_start_at_once_one_gets_the_folder(tmp_path: Path) -> None:
+    for attempt in range(10):
+        start, over, entered = FORK.Barrier(2), FORK.Barrier(2), FORK.Queue()
+        given = (tmp_path / str(attempt), start, over, entered)
+        two = [FORK.Process(target=_enter, args=given) for _ in range(2)]
+        for process in two:
+            process.start()
+        outcomes = sorted(entered.get(timeout=60) for _ in two)
+        for process in two:
+            process.join(60)
+        assert outcomes == ["held", "refused"]
+
+
+def _hold(folder: Path, ready: Any) -> None:
+    with Run(folder).locked():
+        ready.set()
+        time.sleep(60)
+
+
+def test_a_held_folder_names_its_process_and_is_free_once_that_is_killed(tmp_path: Path) -> None:
+    ready = FORK.Event()
+    holder = FORK.Process(target=_hold, args=(tmp_path, ready))
+    holder.start()
+    assert ready.wait(60)
+    with (
+        pytest.raises(RunError, match=rf"another run .*process {holder.pid}.*--out"),
+        Run(tmp_path).locked(),
+    ):
+        pass
+    holder.kill()
+    holder.join(60)
+    # What a killed run leaves names a process; that its number lives on in another means nothing.
+    for left in tmp_path.glob("*lock"):
+        left.write_text(str(os.getppid()))
     with Run(tmp_path).locked():
-        assert (tmp_path / "run.lock").read_text() == str(os.getpid())
-    assert not (tmp_path / "run.lock").exists()
+        pass
+
+
+def test_a_lock_file_that_names_a_live_process_holds_nothing(tmp_path: Path) -> None:
+    for name in ("run.lock", ".lock"):
+        (tmp_path / name).write_text(str(os.getppid()))
+    with Run(tmp_path).locked():
+        pass
 
 
 def test_a_folder_that_is_a_file_is_one_clear_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(RunError, match="Choose another --out"), Run(tmp_path / "file").locked():
+    with pytest.raises(RunError, match="another folder"), Run(tmp_path / "file").locked():
         pass
 
 

@@ -128,22 +128,11 @@ class Run:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Hold the folder; RunError if another live process holds it."""
-        lock = self.folder / "run.lock"
-        _make_folder(self.folder)
-        owner = _owner(lock)
-        if owner is not None and owner != os.getpid() and _alive(owner):
-            raise RunError(
-                f"another run (process {owner}) works in this folder",
-                "Wait for it, stop it, or choose another --out",
-                str(self.folder),
-            )
-        with atomic_write(lock) as file:
-            file.write(str(os.getpid()))
-        try:
+        """Hold the folder; RunError if another run holds it or it cannot be made."""
+        from handrail.training.lock import run_lock  # loads torch, as all that takes the lock does
+
+        with run_lock(self.folder):
             yield
-        finally:
-            lock.unlink(missing_ok=True)
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -163,29 +152,3 @@ def _digest_of(folder: Path) -> str | None:
         return read_json(folder / "stage.json")["digest"]
     except (FileNotFoundError, json.JSONDecodeError, KeyError, NotADirectoryError):
         return None
-
-
-def _make_folder(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except (FileExistsError, NotADirectoryError, PermissionError) as error:
-        raise RunError(
-            f"the folder cannot be made ({error.strerror})", "Choose another --out", str(folder)
-        ) from None
-
-
-def _owner(lock: Path) -> int | None:
-    try:
-        return int(lock.read_text())
-    except (FileNotFoundError, ValueError):
-        return None
-
-
-def _alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
