@@ -70,6 +70,11 @@ def lines(path: str, *rows: object) -> None:
     Path(path).write_bytes(b"\n".join(made) + b"\n")
 
 
+def parquet(path: str, rows: list[dict[str, Any]]) -> None:
+    arrow = pytest.importorskip("pyarrow")
+    pytest.importorskip("pyarrow.parquet").write_table(arrow.Table.from_pylist(rows), path)
+
+
 # 1. encodings and playbooks, for every shape of file
 
 
@@ -207,13 +212,12 @@ def test_judge_skips_when_asked(run: Run) -> None:
 
 
 def test_parquet_transcripts_in_both_layouts(run: Run) -> None:
-    arrow = pytest.importorskip("pyarrow")
     rows = [
         {"chat": "a", "who": "customer", "said": "Hi", "n": 2},
         {"chat": "a", "who": "agent", "said": "Hello", "n": 3},
         {"chat": "a", "who": "agent", "said": "First", "n": 1},
     ]
-    arrow.parquet.write_table(arrow.Table.from_pylist(rows), "rows.parquet")
+    parquet("rows.parquet", rows)
     run("data", "import", "rows.parquet", "out.jsonl", *MAP, "--map", "order=n")
     (talk,) = handrail.read("out.jsonl").records
     assert [(m.role, m.content) for m in talk.messages] == [
@@ -226,7 +230,7 @@ def test_parquet_transcripts_in_both_layouts(run: Run) -> None:
     )
     messages = [{"from": "human", "value": "Hi"}, {"from": "gpt", "value": "Yes?"}]
     whole = [{"id": "x", "conversations": messages}, {"id": "y", "conversations": messages[:1]}]
-    arrow.parquet.write_table(arrow.Table.from_pylist(whole), "whole.parquet")
+    parquet("whole.parquet", whole)
     found = run("data", "import", "whole.parquet", "out.jsonl", "--on-error", "skip")
     assert [c.id for c in handrail.read("out.jsonl").records] == ["x"]
     assert [skip["where"] for skip in found["skipped"]] == ["whole.parquet, row 2"]
@@ -366,9 +370,7 @@ def test_a_skip_names_its_place_once(run: Run, kind: str) -> None:
         Path("a.csv").write_text("id,role,text,book\n1,agent,Hi,rules.yaml\n2,agent,Hi,no.yaml\n")
         more = ["--map", "playbook=book"]
     else:
-        arrow = pytest.importorskip("pyarrow")
-        rows = [PAIR | {"playbook": ""}, PAIR | {"playbook": "{"}]
-        arrow.parquet.write_table(arrow.Table.from_pylist(rows), "a.parquet")
+        parquet("a.parquet", [PAIR | {"playbook": ""}, PAIR | {"playbook": "{"}])
     name = "a.parquet" if kind == "parquet" else "a.csv"
     found = run("data", "import", name, "o.jsonl", "--on-error", "skip", *more)
     (skip,) = found["skipped"]

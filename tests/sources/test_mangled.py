@@ -28,6 +28,7 @@ from handrail.records import (
     read_jsonl,
     write_jsonl,
 )
+from handrail.sources import columns
 from handrail.sources.transcripts import Mapping, load
 
 _BOOK = Playbook(
@@ -165,6 +166,35 @@ def test_mangled_transcripts(tmp_path: Path, case: str) -> None:
     assert min(tally["kept"], tally["refused"]) > 20
     distinct = list({c.id: c for c in kept}.values())
     assert write_jsonl(tmp_path / "b.jsonl", distinct) == len(distinct)
+
+
+PAIRS: dict[str, dict[str, Any]] = {
+    "pairs": {"prompt": "Grüße", "chosen": "Hello", "rejected": "Go"},
+    "labels": {
+        "prompt": [{"role": "user", "content": "Hi"}],
+        "completion": [{"role": "assistant", "content": "Grüße"}],
+        "label": True,
+        "playbook": json.dumps({"guardrails": [{"id": "g", "text": "No PIN."}]}),
+    },
+}
+
+
+@pytest.mark.parametrize("case", sorted(PAIRS))
+def test_mangled_columns(tmp_path: Path, case: str) -> None:
+    rng = random.Random(f"columns {case}")
+    tally: Counter[str] = Counter()
+    lines = [_mangled(PAIRS[case], rng) for _ in range(PER_KIND)]
+    encodings = [None, None, "detect", "utf-16", "latin-1"]
+
+    def read(path: Path, mode: Any) -> Any:
+        turns, _ = columns.load(path, encoding=rng.choice(encodings), on_error=mode)
+        return turns
+
+    kept = _feed(tmp_path / "a.jsonl", lines, read, tally)
+    print(case, dict(tally))
+    assert tally["kept"] + tally["refused"] == PER_KIND
+    assert min(tally["kept"], tally["refused"]) > 20
+    assert write_jsonl(tmp_path / "b.jsonl", kept) == len(kept)
 
 
 def test_mangled_csv(tmp_path: Path) -> None:

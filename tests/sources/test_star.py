@@ -159,6 +159,21 @@ def test_missing_guidelines_name_the_mend(tmp_path: Path) -> None:
         star.load(path)
 
 
+def test_guidelines_are_read_again_when_another_file_has_their_name(
+    tmp_path: Path, star_dev_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(star_dev_path.parent)
+    star.guide_beside("dev.jsonl.gz")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(RecordError, match=r"no guidelines\.json"):
+        star.guide_beside("dev.jsonl.gz")
+    (tmp_path / "guidelines.json").write_text("{}")
+    assert star.guide_beside("dev.jsonl.gz").tasks == ()
+    (tmp_path / "guidelines.json").write_text("[1, 2]")
+    with pytest.raises(RecordError, match="not STAR's guidelines"):
+        star.guide_beside("dev.jsonl.gz")
+
+
 def test_guidelines_of_another_kind(tmp_path: Path) -> None:
     (tmp_path / "guidelines.json").write_text('{"a": {"graph": {}}}')
     (tmp_path / "train.jsonl").write_text(json.dumps(DIALOGUE))

@@ -151,9 +151,8 @@ def _chain(graph: Mapping[str, str], fields: Sequence[str]) -> tuple[str, ...]:
     return tuple(a for a in chain if a in ASKS and (named or a != "ask_name"))
 
 
-@lru_cache(maxsize=8)
 def load_flows(path: str | Path) -> dict[str, Flow]:
-    """The flows of every task in STAR's `guidelines.json`.
+    """The flows of every task in STAR's `guidelines.json`; read once while the file is the same.
 
     Raises:
         RecordError: the file is missing, is not JSON, or lacks a task's graph or replies.
@@ -165,6 +164,12 @@ def load_flows(path: str | Path) -> dict[str, Flow]:
             "Put STAR's guidelines.json into the same folder",
             str(path),
         )
+    state = path.stat()
+    return _flows(path, path.resolve(), state.st_mtime_ns, state.st_size)
+
+
+@lru_cache(maxsize=8)
+def _flows(path: Path, *_state: object) -> dict[str, Flow]:
     try:
         return {task: _flow(task, item) for task, item in json_file(path, "guidelines").items()}
     except (KeyError, TypeError, AttributeError) as error:

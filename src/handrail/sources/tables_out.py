@@ -1,4 +1,4 @@
-"""Rows and records to JSON Lines, CSV and Parquet files, and rows back from them."""
+"""Rows and records to JSON Lines, CSV and Parquet files, and records back from Parquet."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ from handrail.records import Loaded, RecordError, SettingError, Skip, atomic_wri
 from handrail.records.store import OnError
 from handrail.sources.arrow import parquet_rows, pyarrow
 from handrail.sources.reading import invalid
-from handrail.sources.tables import table_rows
 
 R = TypeVar("R", bound=BaseModel)
 
@@ -65,25 +64,6 @@ def _csv_text(table: list[dict[str, Any]], path: Path) -> str:
     writer.writeheader()
     writer.writerows(table)
     return sink.getvalue()
-
-
-def read_rows(path: str | Path) -> list[dict[str, Any]]:
-    """The rows of a `.jsonl`, `.json`, `.csv`, `.tsv` or `.parquet` file.
-
-    CSV knows texts only; the column `label` is read as true or false there.
-
-    Raises:
-        RecordError: a file that cannot be read, or a bad row; names line and mend.
-    """
-    found = []
-    for row in table_rows(Path(path)):
-        if row.fault is not None:
-            raise row.fault
-        fields = dict(row.fields)
-        if str(fields.get("label")).lower() in ("true", "false"):
-            fields["label"] = str(fields["label"]).lower() == "true"
-        found.append(fields)
-    return found
 
 
 def write_parquet(path: str | Path, records: Iterable[BaseModel]) -> int:
