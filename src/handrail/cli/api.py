@@ -100,7 +100,9 @@ def load(
     """A model that writes replies: the world's, a folder, or a name on the model hub.
 
     `dtype`: of the computation; "auto" is bfloat16 where the device computes it natively, else
-    float32, with other draws.
+    float32, with other draws. `style`: of the prompts, the paper's guardrail prompt or the
+    tokenizer's chat template; "auto" is what the model's folder states, else the template where
+    there is one.
     """
     from handrail.models import ModelSettings, load_policy
     from handrail.sampling import LocalSampler
@@ -194,11 +196,13 @@ def chat(
     playbook: str | Path | Playbook | None = None,
     *,
     params: SamplingParams | None = None,
+    style: Literal["auto", "guardrail", "chat"] = "auto",
 ) -> Chat:
     """A talk with a model under a playbook; `say` answers and tells what the reply broke.
 
     Without a playbook, the talk is one of the care world's (which one follows from the seed):
-    its guardrails and the facts that its agent sees.
+    its guardrails and the facts that its agent sees. `style` is of the prompts of a model that is
+    named, as in `load`.
     """
     from handrail.cli.talk import Chat
 
@@ -210,7 +214,7 @@ def chat(
         book = playbook
     else:
         book, opening = _world_talk(params.seed)
-    sampler = load(model) if isinstance(model, str | Path) else model
+    sampler = load(model, style=style) if isinstance(model, str | Path) else model
     return Chat(sampler, book, params, opening)
 
 

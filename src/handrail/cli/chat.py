@@ -5,12 +5,12 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from handrail.cli.console import Console, count
-from handrail.cli.verb import verb
+from handrail.cli.verb import style_option, verb
 
 if TYPE_CHECKING:
     from handrail.cli.talk import Chat
@@ -28,6 +28,7 @@ HELP = "/rules  /facts TEXT  /new  /save FILE  /quit"
 @click.option("--temperature", type=float, default=0.7, show_default=True, help="0 is greedy.")
 @click.option("--max-tokens", type=int, default=128, show_default=True, help="Longest reply.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the draws, and the rules.")
+@style_option
 def command(
     console: Console,
     model: str,
@@ -35,6 +36,7 @@ def command(
     temperature: float,
     max_tokens: int,
     seed: int,
+    style: Any,
 ) -> None:
     """Talk to a model under a playbook: you are the customer.
 
@@ -48,7 +50,7 @@ def command(
     console.kept = "The talk is not kept; /save FILE keeps one."
     console.say(f"Loading {model} ...")
     params = SamplingParams(temperature=temperature, max_tokens=max_tokens, seed=seed)
-    talk = api.chat(model, playbook, params=params)
+    talk = api.chat(model, playbook, params=params, style=style)
     show = _Screen(console)
     show.rules(talk)
     for line in _lines(show):

@@ -8,12 +8,13 @@ from typing import Any
 import click
 
 from handrail.cli.console import Console, count
-from handrail.cli.verb import on_error_option, verb
+from handrail.cli.verb import on_error_option, style_option, verb
 
 
 @verb(
     "handrail generate --model world --turns test.jsonl --out base.jsonl",
     "handrail generate --model runs/ipo/final --turns test.jsonl --out ipo.jsonl --n 4",
+    "handrail generate --model ./my-model --style chat --turns test.jsonl --out mine.jsonl",
 )
 @click.option("--model", default="world", show_default=True, help="Hub name or folder, or 'world'.")
 @click.option("--turns", required=True, help="Turns (or conversations) to reply to.")
@@ -29,6 +30,7 @@ from handrail.cli.verb import on_error_option, verb
     show_default=True,
     help="Of the computation; auto is bfloat16 where it is native.",
 )
+@style_option
 @on_error_option
 def command(
     console: Console,
@@ -36,6 +38,8 @@ def command(
     turns: str,
     out: Path,
     on_error: Any,
+    dtype: Any,
+    style: Any,
     **draw: Any,
 ) -> None:
     """Write a model's replies to the turns of a file.
@@ -48,9 +52,9 @@ def command(
 
     apart(out, turns)
     console.kept = "Nothing was written."
-    made = api.generate(
-        read_turns(console, turns, on_error), model, progress=console.progress, **draw
-    )
+    read = read_turns(console, turns, on_error)
+    sampler = api.load(model, dtype=dtype, style=style)
+    made = api.generate(read, sampler, progress=console.progress, **draw)
     api.write(out, made.turns)
     summary = made.summary() | {"out": str(out)}
     said = count(summary["replies"], "reply", "replies")

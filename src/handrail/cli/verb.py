@@ -92,6 +92,15 @@ on_error_option = click.option(
 )
 
 
+style_option = click.option(
+    "--style",
+    type=click.Choice(["auto", "guardrail", "chat"]),
+    default="auto",
+    show_default=True,
+    help="Of the prompts; chat is the tokenizer's template, auto what the model's folder states.",
+)
+
+
 def assignments(pairs: Sequence[str]) -> dict[str, Any]:
     """`name=value` texts as a dictionary; a value that is JSON is read as such."""
     from handrail.records.errors import SettingError

@@ -70,6 +70,8 @@ def random_policy(
 def wrap(model: nn.Module, tokenizer: Any, settings: ModelSettings) -> Policy:
     """A policy around a loaded model: adapters, checkpointing, device."""
     settings = _resolved(settings)
+    if settings.style != "auto":
+        tokenizer.init_kwargs["handrail_style"] = settings.style  # saved with the tokenizer
     for module in model.modules():
         if isinstance(module, nn.Dropout):
             module.p = 0.0  # a reply's log-probability is a function of its tokens alone

@@ -7,7 +7,11 @@ from typing import Literal
 
 from handrail.records import SettingError, nearest
 
-_CHOICES = {"mode": ("full", "lora"), "dtype": ("auto", "float32", "bfloat16")}
+_CHOICES = {
+    "mode": ("full", "lora"),
+    "dtype": ("auto", "float32", "bfloat16"),
+    "style": ("auto", "guardrail", "chat"),
+}
 
 
 @dataclass(frozen=True)
@@ -20,6 +24,9 @@ class ModelSettings:
             precision); frozen ones under LoRA are held in `dtype`. "auto" is bfloat16 where the
             device computes it natively, else float32; a loaded policy's settings hold what it
             became. The default is the same on every machine, as are its results.
+        style: of the prompts: "guardrail" (the paper's fig. 1), "chat" (the tokenizer's chat
+            template), or "auto", what the tokenizer states. The saved folder states what was set
+            here, so that whatever loads it follows.
         lora_rank, lora_alpha, lora_dropout, lora_targets: of the adapters; `lora_targets` is
             "all-linear" or names of modules, comma-separated.
         activation_checkpointing: compute activations again in the backward pass; saves memory.
@@ -33,6 +40,7 @@ class ModelSettings:
 
     mode: Literal["full", "lora"] = "full"
     dtype: Literal["auto", "float32", "bfloat16"] = "float32"
+    style: Literal["auto", "guardrail", "chat"] = "auto"
     lora_rank: int = 16
     lora_alpha: int = 32
     lora_dropout: float = 0.0

@@ -1,4 +1,4 @@
-"""What both flows are made of: train a system, let it speak, judge what it said.
+"""What both flows are made of: the model to start from, and its training as a system.
 
 Each piece is a stage of a `Run`, keyed by its inputs, so a flow that was stopped goes on where it
 was, and one whose settings were edited makes again only what they touch.
@@ -20,23 +20,19 @@ from handrail.models import ModelSettings, Policy, load_policy, resolve_dtype
 from handrail.objectives import IPO, KTO, OBJECTIVES, KTOPair
 from handrail.objectives.dpo import DPO
 from handrail.recipes.corpus import Corpus, whole_conversations
-from handrail.recipes.likelihood import likelihood
 from handrail.recipes.pretrain import pretrain
-from handrail.recipes.retrieval import rank_sets, true_ranks
+from handrail.recipes.retrieval import rank_sets
 from handrail.recipes.run import Run, digest_files, digest_records, read_json, watcher, write_json
 from handrail.recipes.settings import FlowSettings
 from handrail.recipes.small_model import PretrainSettings
 from handrail.recipes.systems import BASE, System
 from handrail.records import (
     Conversation,
-    Reply,
-    SamplingParams,
     Skip,
     Turn,
     read_jsonl,
     write_jsonl,
 )
-from handrail.sampling import LocalSampler
 from handrail.training import TrainSettings, train
 from handrail.trees import Renderer, TreeSettings, build_trees
 from handrail.trees.styles import guardrail_head
@@ -106,8 +102,14 @@ _MODEL_FILES = {".safetensors", ".json", ".bin", ".model", ".jinja"}
 
 def load(path: str, settings: FlowSettings) -> tuple[Policy, Renderer]:
     """The policy at `path` and the renderer of its prompts."""
-    policy = load_policy(path, ModelSettings(mode=settings.mode, dtype=settings.dtype))
+    how = ModelSettings(mode=settings.mode, dtype=settings.dtype, style=settings.style)
+    policy = load_policy(path, how)
     return policy, Renderer(policy.tokenizer)
+
+
+def style_key(settings: FlowSettings) -> dict[str, str]:
+    """What the prompts' style adds to a stage's inputs: nothing where the tokenizer states it."""
+    return {} if settings.style == "auto" else {"style": settings.style}
 
 
 def longest(policy: Policy, token_budget: int) -> int:
@@ -140,6 +142,7 @@ def train_system(
         "turns": digest_records(turns),
         "start": model_key(str(start.model)),
         "settings": {k: getattr(settings, k) for k in _TRAINING_FIELDS},
+        **style_key(settings),
     }
 
     def make(folder: Path) -> None:
@@ -208,71 +211,6 @@ def scratch_settings(talks: Sequence[Conversation]) -> PretrainSettings:
     tokens = sum(len(m.content) // 4 + 4 for c in talks for m in c.messages)
     tokens += sum(len(guardrail_head(c.playbook)) // 5 for c in talks)
     return PretrainSettings(epochs=min(12, max(1, round(6e6 / max(1, tokens)))), positions=4096)
-
-
-def speak(
-    run: Run,
-    settings: FlowSettings,
-    trained: Trained,
-    turns: Sequence[Turn],
-    seed: int,
-    purpose: str = "test",
-) -> tuple[list[Reply], dict[str, Any]]:
-    """One sampled reply of a system per turn, and how it scores the recorded replies."""
-    params = SamplingParams(
-        temperature=settings.temperature, max_tokens=settings.reply_tokens, seed=seed
-    )
-    inputs = {
-        "model": model_key(str(trained.model)),
-        "params": params,
-        "turns": digest_records(turns),
-        "dtype": settings.dtype,
-    }
-
-    def make(folder: Path) -> None:
-        policy, renderer = load(str(trained.model), settings)
-        run.progress(f"{trained.name} speaks (seed {seed})", 0, len(turns))
-        samples = LocalSampler(policy, renderer).sample(turns, params)
-        cut = sum(s[0].finish == "length" for s in samples)
-        empty = sum(not s[0].text for s in samples)
-        # An empty reply is kept as what it is: a reply that says nothing.
-        replies = [Reply(text=s[0].text or "(no reply)", author=trained.name) for s in samples]
-        write_jsonl(folder / "replies.jsonl", replies)
-        facts = {"cut": cut, "empty": empty, "n": len(turns)}
-        facts |= likelihood(policy, renderer, turns, settings.token_budget)
-        write_json(folder / "facts.json", facts)
-        run.progress(f"{trained.name} speaks (seed {seed})", len(turns), len(turns))
-
-    name = f"seed{seed}-{slug(trained.name)}-{purpose}"
-    folder = run.stage(name, inputs, make)
-    facts = read_json(folder / "facts.json")
-    if settings.recall_turns and purpose == "test":
-        facts |= _rank(run, settings, trained, turns, seed)
-    return read_jsonl(folder / "replies.jsonl", Reply).records, facts
-
-
-def _rank(
-    run: Run, settings: FlowSettings, trained: Trained, turns: Sequence[Turn], seed: int
-) -> dict[str, Any]:
-    """Where a system ranks the true reply of test turns among others; a stage of its own."""
-    sets = rank_sets(turns, settings.recall_turns)
-    inputs = {
-        "model": model_key(str(trained.model)),
-        "turns": digest_records([one.turn for one in sets]),
-        "texts": [one.texts for one in sets],
-        "dtype": settings.dtype,
-        "token_budget": settings.token_budget,
-    }
-
-    def make(folder: Path) -> None:
-        policy, renderer = load(str(trained.model), settings)
-        run.progress(f"{trained.name} ranks (seed {seed})", 0, len(sets))
-        ranks = true_ranks(policy, renderer, sets, settings.token_budget)
-        write_json(folder / "ranks.json", ranks)
-        run.progress(f"{trained.name} ranks (seed {seed})", len(sets), len(sets))
-
-    folder = run.stage(f"seed{seed}-{slug(trained.name)}-recall", inputs, make)
-    return dict(read_json(folder / "ranks.json"))
 
 
 def slug(name: str) -> str:

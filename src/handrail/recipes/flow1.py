@@ -16,12 +16,13 @@ from pathlib import Path
 from typing import Any
 
 from handrail.recipes.corpus import Corpora, Corpus
-from handrail.recipes.flow import base_system, begin, speak, train_system
+from handrail.recipes.flow import base_system, begin, train_system
 from handrail.recipes.outcome import Outcomes, SeedOutcome
 from handrail.recipes.page import conclude
 from handrail.recipes.prompts import fit_prompts
 from handrail.recipes.run import Progress, Run, quiet
 from handrail.recipes.settings import FlowSettings
+from handrail.recipes.speaking import speak
 from handrail.recipes.systems import BASE, FLOW1, FLOW1_PAIRS, QUICK, System
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from handrail.recipes.corpus import Corpus
-from handrail.recipes.flow import Trained, load, model_key
+from handrail.recipes.flow import Trained, load, model_key, style_key
 from handrail.recipes.retrieval import rank_sets
 from handrail.recipes.run import Run, digest_records, read_json, write_json
 from handrail.recipes.settings import FlowSettings
@@ -87,6 +87,7 @@ def _stage(
         "turns": digest_records(turns),
         "reply_tokens": settings.reply_tokens,
         "on_long": settings.on_long,
+        **style_key(settings),
     }
 
     def make(folder: Path) -> None:

@@ -48,6 +48,8 @@ class FlowSettings(BaseModel):
         mode: "full" or "lora".
         dtype: of the computation. "auto" is bfloat16 where the device computes it natively, else
             float32; a run's folder keeps what it began with, on any machine.
+        style: of the prompts: "guardrail" (the paper's fig. 1), "chat" (the tokenizer's chat
+            template), or "auto", what the tokenizer states (docs/trees.md).
         batch_size: pairs (or replies) per optimiser step. token_budget: tokens of the largest tree.
         on_long: what to do with a prompt and reply over the budget or the model's positions, and
             with a test prompt that leaves no room for `reply_tokens`: "refuse" (an error, before
@@ -75,6 +77,7 @@ class FlowSettings(BaseModel):
     first_seed: int = Field(default=0, ge=0, lt=SEEDS)
     mode: Literal["full", "lora"] = "full"
     dtype: Literal["auto", "float32", "bfloat16"] = "auto"
+    style: Literal["auto", "guardrail", "chat"] = "auto"
     batch_size: int = Field(default=8, ge=2)
     token_budget: int = Field(default=8192, ge=64)
     on_long: Literal["refuse", "skip", "cut_context"] = "refuse"

@@ -95,7 +95,8 @@ def render_branches(
         if settings.on_long == "refuse":
             raise RenderError(
                 problem,
-                "Raise max_tokens, or choose on_long='skip' or 'cut_context'",
+                "Raise the budget (token_budget, and max_tokens where it is set) as far as the "
+                "model's positions go, or set on_long to 'skip' or 'cut_context'",
                 f"turn {turn.id}",
             )
         reason = f"prompt and reply take more than the {limit} tokens that are allowed"
@@ -110,7 +111,7 @@ def _cut(turn: Turn, renderer: Renderer, limit: int, skipped: list[Skip]) -> lis
     if fits is None:
         return None
     where = f"{turn.id} ({fits[0]} of {len(turn.context)} messages)"
-    reason = "its oldest messages left out to fit max_tokens"
+    reason = "its oldest messages left out to fit the budget"
     skipped.append(Skip(what="context", reason=reason, where=where))
     return fits[1]
 

@@ -12,7 +12,10 @@ from handrail.trees import styles
 _USER, _REPLY, _FACT = "ZQuserQZ", "ZQreplyQZ", "ZQfactQZ"
 # Templates of reasoning models write an empty thought into the reply unless they are told not to.
 _VARIANTS: tuple[dict[str, Any], ...] = ({}, {"enable_thinking": False})
-_OTHER_STYLE = "Use the guardrail style (style='guardrail'), or mend tokenizer.chat_template"
+OTHER_STYLE = (
+    "Use the guardrail style (--style guardrail for generate and chat, --set style=guardrail for "
+    "run and train, style='guardrail' in Python), or mend the tokenizer's chat template"
+)
 
 
 class ChatFormat:
@@ -57,7 +60,7 @@ class ChatFormat:
             return self._render(messages, prompt=True)
         except Exception as error:
             raise RenderError(
-                f"the chat template refuses this conversation ({error})", _OTHER_STYLE
+                f"the chat template refuses this conversation ({error})", OTHER_STYLE
             ) from None
 
     def encode(self, text: str) -> list[int]:
@@ -94,13 +97,13 @@ class ChatFormat:
             try:
                 start, whole = self._render(ask, prompt=True), self._render(full, prompt=False)
             except Exception as error:
-                raise RenderError(f"the chat template fails ({error})", _OTHER_STYLE) from None
+                raise RenderError(f"the chat template fails ({error})", OTHER_STYLE) from None
             if whole.startswith(start + _REPLY):
                 return kwargs, whole[len(start + _REPLY) :]
         raise RenderError(
             "the chat template's prompt is not a prefix of prompt + reply, so what is trained "
             "would not be what is asked",
-            _OTHER_STYLE,
+            OTHER_STYLE,
         )
 
     def _find_end(self, tail: str) -> tuple[int, str]:
@@ -113,7 +116,7 @@ class ChatFormat:
                     return ids[0], lead + text
         raise RenderError(
             "the chat template writes no end-of-turn token after a reply, so it could never end",
-            _OTHER_STYLE,
+            OTHER_STYLE,
         )
 
 

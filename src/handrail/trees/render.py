@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from handrail.records import Message, Playbook, RenderError, Turn
 from handrail.trees import styles
-from handrail.trees.chat import ChatFormat
+from handrail.trees.chat import OTHER_STYLE, ChatFormat
 
 Style = Literal["auto", "guardrail", "chat"]
 _CACHE_SIZE = 20_000
@@ -47,7 +47,8 @@ class Renderer:
         if end is None:
             raise RenderError(
                 "the tokenizer has no end-of-turn (eos) token, so a reply could never end",
-                "Set tokenizer.eos_token to one of its tokens, or add one and resize the model",
+                "Name one of its tokens as eos_token in its tokenizer_config.json "
+                "(tokenizer.eos_token in Python)",
             )
         self.stop_ids: tuple[int, ...] = (end,) if eos in (None, end) else (end, eos)
         self.pad_id: int = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else end
@@ -181,12 +182,14 @@ def _choose_style(tokenizer: Any, style: str) -> str:
     template = getattr(tokenizer, "chat_template", None)
     if style == "auto":
         stated = getattr(tokenizer, "init_kwargs", {}).get("handrail_style")
-        return stated or ("chat" if template else "guardrail")
+        style = stated or ("chat" if template else "guardrail")
+        if style not in ("guardrail", "chat"):
+            raise RenderError(
+                f"the tokenizer states the style '{stated}', which there is not",
+                "Set handrail_style in its tokenizer_config.json to 'guardrail' or 'chat'",
+            )
     if style == "chat" and not template:
-        raise RenderError(
-            "the tokenizer has no chat template",
-            "Use the guardrail style (style='guardrail'), or set tokenizer.chat_template",
-        )
+        raise RenderError("the tokenizer has no chat template", OTHER_STYLE)
     return style
 
 
