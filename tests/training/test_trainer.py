@@ -176,6 +176,12 @@ def stopped_run(out: Path, objective=None, after: int = 3) -> None:
         train(policy(), FOREST, objective or DPO(), settings(), out, progress=stop)
 
 
+def assert_says_how_to_start_over(error: RunError) -> None:
+    """In words that are true on the command line and in Python."""
+    for words in ("remove the run's folder", "--out", "in Python resume=False"):
+        assert words in error.mend
+
+
 @pytest.mark.parametrize(
     ("start", "says"),
     [
@@ -192,8 +198,9 @@ def test_a_checkpoint_of_another_start_is_refused(start: dict, says: str, tmp_pa
     arguments = {"policy": policy(), "forest": FOREST, "objective": DPO()} | {
         k: v for k, v in start.items() if k != "settings"
     }
-    with pytest.raises(RunError, match=says):
+    with pytest.raises(RunError, match=says) as caught:
         train(**arguments, settings=settings(**start.get("settings", {})), out_dir=tmp_path)
+    assert_says_how_to_start_over(caught.value)
     harmless = settings(keep_checkpoints=1, checkpoint_every=2, drop_checkpoints=False)
     assert train(policy(), FOREST, DPO(), harmless, tmp_path).steps == 8
     assert [p.name for p in ckpt.checkpoints(tmp_path)] == ["step-00000008"]
@@ -207,10 +214,12 @@ def test_a_damaged_checkpoint_is_named(tmp_path: Path) -> None:
     with pytest.raises(RunError, match=r"cannot be read .*Remove its folder") as error:
         train(policy(), FOREST, DPO(), settings(), tmp_path)
     assert newest.name in str(error.value)
+    assert_says_how_to_start_over(error.value)
     (tmp_path / "metrics.jsonl").write_text("")
     newest.rename(tmp_path / "elsewhere")
-    with pytest.raises(RunError, match="metrics end before"):
+    with pytest.raises(RunError, match="metrics end before") as error:
         train(policy(), FOREST, DPO(), settings(), tmp_path)
+    assert_says_how_to_start_over(error.value)
 
 
 @pytest.mark.parametrize("failing", ["save_file", "replace", "fsync"])

@@ -23,6 +23,7 @@ from safetensors.torch import load_file, save, save_file
 from torch import Tensor, nn
 
 from handrail.records import HandrailError, RunError, atomic_write
+from handrail.training.metrics import START_OVER
 
 FOLDER = "checkpoints"
 WEIGHTS, MOMENTS, STATE, BEST = (
@@ -30,10 +31,6 @@ WEIGHTS, MOMENTS, STATE, BEST = (
     "optimizer.safetensors",
     "state.json",
     "best.safetensors",
-)
-START_OVER = (
-    "To start over, remove the run's folder or choose another (--out); in Python resume=False "
-    "does it"
 )
 Named = list[tuple[str, nn.Parameter]]
 

@@ -37,6 +37,11 @@ class Progress:
     eta_seconds: float
 
 
+# How, for whoever called from the command line or from Python.
+START_OVER = (
+    "To start over, remove the run's folder or choose another (--out); in Python resume=False "
+    "does it"
+)
 Watcher = Callable[[Progress], None]
 
 
@@ -53,8 +58,7 @@ class MetricsLog:
         if path.stat().st_size < offset:
             raise RunError(
                 "the metrics end before the newest checkpoint",
-                "Put the file back. To start over, remove the run's folder or choose another "
-                "(--out); in Python resume=False does it",
+                f"Put the file back. {START_OVER}",
                 str(path),
             )
         self.path = path
