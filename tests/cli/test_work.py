@@ -197,6 +197,28 @@ def test_a_talk_over_a_pipe(
 
 
 @pytest.mark.usefixtures("work")
+@pytest.mark.parametrize("json_wanted", [False, True])
+def test_a_talk_that_cannot_be_saved_there_goes_on(
+    model: Path,
+    json_wanted: bool,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    Path("file").write_text("in the way")
+    said = "Hello\n/save file/t.jsonl\n/save .\n/save a\0b\nAnd you?\n/save t.jsonl\n"
+    monkeypatch.setattr("sys.stdin", io.StringIO(said))
+    line = ["chat", "--model", str(model), "--max-tokens", "6", *["--json"] * json_wanted]
+    assert invoke(line) == 0
+    out, err = capsys.readouterr()
+    assert err.count("Not saved; the talk goes on.") == 3
+    assert "Traceback" not in err
+    if json_wanted:
+        assert json.loads(out)["replies"] == 2
+    asked = [m.content for m in handrail.read("t.jsonl").records[0].messages if m.role == "user"]
+    assert asked[-2:] == ["Hello", "And you?"]
+
+
+@pytest.mark.usefixtures("work")
 def test_world_commands(capsys: pytest.CaptureFixture[str]) -> None:
     talks = summary(capsys, "world", "generate", "--conversations", "3", "--out", "w.jsonl")
     assert talks["conversations"] == 3

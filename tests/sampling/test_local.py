@@ -264,3 +264,16 @@ def test_frequencies_follow_the_distribution() -> None:
     u = torch.tensor(np.random.default_rng(1).random(4000))
     counts = torch.bincount(_draw(probs, u, 1.0), minlength=3) / 4000
     assert torch.allclose(counts, torch.tensor([0.5, 0.3, 0.2]), atol=0.03)
+
+
+def test_progress_is_told_after_each_batch_and_changes_nothing() -> None:
+    p = policy("llama")
+    params = SamplingParams(n=2, temperature=1.0, max_tokens=8, seed=5)
+    told: list[tuple[int, int]] = []
+    sampler = LocalSampler(p, Renderer(p.tokenizer), batch_tokens=1)
+    watched = sampler.sample(turns(), params, lambda done, total: told.append((done, total)))
+    assert told == [(n, 5) for n in range(1, 6)]
+    assert watched == sampler.sample(turns(), params)
+    whole = LocalSampler(p, Renderer(p.tokenizer)).sample(turns(), params)
+    for a, b in zip(watched, whole, strict=True):  # whatever shares the batch
+        assert [s.text for s in a] == [s.text for s in b]

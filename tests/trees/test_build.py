@@ -188,3 +188,22 @@ def test_shuffling_is_repeatable_and_loses_nothing() -> None:
 def test_settings_that_cannot_be_meant(settings: dict[str, object]) -> None:
     with pytest.raises(SettingError):
         TreeSettings(**settings)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("on_long", ["refuse", "skip", "cut_context"])
+def test_a_turn_whose_replies_fit_only_one_by_one(on_long: str) -> None:
+    shown = Renderer(toys.tokenizer())
+    turn = toys.conversation_turns(4)[-1]
+    prompt = len(shown.prompt_ids(turn))
+    sizes = [len(shown.reply_ids(r.text)) for r in turn.replies]
+    budget = prompt + max(sizes)
+    settings = TreeSettings(max_tokens=budget, tree_tokens=budget, on_long=on_long)  # type: ignore[arg-type]
+    if on_long == "refuse":
+        with pytest.raises(RenderError, match=r"together take more.*token_budget"):
+            build_trees([turn], shown, settings)
+        return
+    forest = build_trees([turn], shown, settings)
+    assert forest.skipped
+    assert all(len(tree) <= budget for tree in forest.trees)
+    assert bool(forest.trees) == (on_long == "cut_context")
+    pack(forest.trees, budget)  # what is left can be trained

@@ -153,11 +153,15 @@ def _order(talk: Chat, line: str, show: _Screen) -> bool:
 
 
 def _save(talk: Chat, path: Path, show: _Screen) -> None:
-    from handrail.records import write_jsonl
+    from handrail.records import HandrailError, write_jsonl
 
     record = talk.conversation()
     if record is None:
         show.line("Nothing to save yet.")
         return
-    write_jsonl(path, [record])
+    try:
+        write_jsonl(path, [record])
+    except (HandrailError, ValueError) as error:  # a path with a null byte is a ValueError
+        show.console.warn(f"Not saved; the talk goes on. {error}")
+        return
     show.line(f"Saved: {path}")

@@ -82,6 +82,9 @@ def _text(summary: dict[str, Any], folder: Path) -> str:
             "Adherence, aligned minus SFT: "
             f"{gain['estimate']:+.1%} (95 % interval {gain['low']:+.1%} to {gain['high']:+.1%})"
         )
+    lost = sum(one["count"] for one in summary.get("left_out", ()))
+    if lost:
+        lines.append(f"Skipped or cut: {lost:,}, by reason in the report and in summary.json")
     lines += [f"Report: {folder / 'report.html'}", f"Summary: {folder / 'summary.json'}"]
     return "\n".join(lines)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -14,12 +14,18 @@ from handrail.trees import Renderer, TreeSettings, build_trees, pack
 
 
 def likelihood(
-    policy: Policy, renderer: Renderer, turns: Sequence[Turn], token_budget: int
+    policy: Policy,
+    renderer: Renderer,
+    turns: Sequence[Turn],
+    token_budget: int,
+    progress: Callable[[int, int], None] | None = None,
 ) -> dict[str, Any]:
     """Perplexity per token of the best replies, and how often a better reply is the likelier.
 
     `preference` holds 1.0 or 0.0 per pair (summed log-probabilities compared), with the turn of
-    each in `preference_turns`, so that intervals can be clustered.
+    each in `preference_turns`, so that intervals can be clustered. `unscored` counts the turns with
+    a reply over the model's positions or the budget, which is in neither figure.
+    `progress` is told (replies scored, of how many).
     """
     forest = build_trees(
         turns,
@@ -33,20 +39,24 @@ def likelihood(
     nll = tokens = 0.0
     wins: list[float] = []
     names: list[str] = []
+    scored: set[tuple[str, int]] = set()
     policy.model.eval()
     for batch in pack(forest.trees, token_budget):
         with torch.no_grad():
             logps_N = policy.logps(batch).float()
         logps_R = torch.zeros(batch.n_replies).index_add(0, batch.reply_N.cpu(), logps_N.cpu())
+        scored.update(batch.refs)
         best_R = batch.best_R.cpu()
         nll -= logps_R[best_R].sum().item()
         tokens += batch.length_R.cpu()[best_R].sum().item()
         for better, worse in batch.pairs_P2.tolist():
             wins.append(float(logps_R[better] > logps_R[worse]))
             names.append(batch.refs[better][0])
+        if progress is not None:
+            progress(len(scored), forest.stats["replies"])
     return {
         "perplexity": math.exp(nll / tokens) if tokens else None,
         "preference": wins,
         "preference_turns": names,
-        "unscored": len(forest.skipped),
+        "unscored": sum(any((t.id, i) not in scored for i in range(len(t.replies))) for t in turns),
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,7 @@ from handrail.recipes.acts import ActTable, act_table, has_acts
 from handrail.recipes.corpus import Corpus
 from handrail.recipes.flow import Trained
 from handrail.recipes.retrieval import recall
+from handrail.recipes.run import Progress, quiet
 from handrail.recipes.settings import FlowSettings
 from handrail.recipes.systems import BASE
 from handrail.records import (
@@ -112,19 +114,21 @@ class Findings:
     acts: ActTable | None = None
 
 
-def find(outcomes: Outcomes) -> Findings:
+def find(outcomes: Outcomes, progress: Progress = quiet) -> Findings:
     """Judge every reply and every pair of systems in both orders; rank with intervals."""
     turns = outcomes.turns
     clusters = clusters_of(turns)
     names = [clusters[t.id] for t in turns]
     assessed, verdicts = [], []
-    for one in outcomes.seeds:
+    for number, one in enumerate(outcomes.seeds):
         judge = AssessorJudge(one.corpus.assessor)
+        parts = (number, len(outcomes.seeds))
         replies = {name: [r.text for r in one.replies[name]] for name in outcomes.systems}
-        assessed.append(assess_systems(turns, replies, judge))
+        assessed.append(assess_systems(turns, replies, judge, _share(progress, "judge", *parts)))
         dimensions = _known(assessed[-1])
         pairs = [(a, b) for a, b, _ in outcomes.pairs]
-        verdicts.append(compare_systems(turns, replies, judge, pairs, dimensions))
+        told = _share(progress, "compare", *parts)
+        verdicts.append(compare_systems(turns, replies, judge, pairs, dimensions, True, told))
     dimensions = _known(assessed[0])
     return Findings(
         outcomes=outcomes,
@@ -154,6 +158,11 @@ def find(outcomes: Outcomes) -> Findings:
         recall=_recall(outcomes, clusters),
         acts=_acts(outcomes, names),
     )
+
+
+def _share(progress: Progress, stage: str, number: int, parts: int) -> Callable[[int, int], None]:
+    """A judge's progress on one of several equal parts, as progress on the whole stage."""
+    return lambda done, total: progress(stage, number * total + done, parts * total)
 
 
 def _known(assessed: dict[str, list[Assessment | JudgeError]]) -> tuple[str, ...]:

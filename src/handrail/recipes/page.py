@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -48,10 +49,8 @@ _SHOWN = 6  # example turns
 
 def conclude(run: Run, outcomes: Outcomes) -> dict[str, Any]:
     """Judge, rank, keep the judgements, write `summary.json` and `report.html`."""
-    run.progress("judge", 0, 1)
-    findings = find(outcomes)
+    findings = find(outcomes, run.progress)
     keep(findings, run.folder / "judged")
-    run.progress("judge", 1, 1)
     return write_page(run.folder, findings)
 
 
@@ -93,6 +92,7 @@ def write_page(folder: Path, findings: Findings) -> dict[str, Any]:
             "over_seeds": {n: g.over_seeds.as_dict() for n, g in findings.gains.items()},
             "preference_accuracy": {n: e.as_dict() for n, e in findings.preference.items()},
             "perplexity": findings.perplexity,
+            "left_out": left_out(findings),
             **_replies_found(findings),
             "report": str(folder / "report.html"),
         },
@@ -261,8 +261,21 @@ def _skips(findings: Findings) -> list[Skip]:
     return skips + (unranked([one.facts[BASE] for one in seeds]) if findings.recall else [])
 
 
+def left_out(findings: Findings) -> list[dict[str, Any]]:
+    """What was skipped or cut, by kind and reason: the report's section, for programs."""
+    total: Counter[tuple[str, str]] = Counter()
+    for skip in _skips(findings):
+        total[skip.what, skip.reason] += skip.count
+    for what, reason, count in _counts(findings):
+        total[what, reason] += count
+    return [{"what": w, "reason": r, "count": n} for (w, r), n in sorted(total.items()) if n]
+
+
 def _counts(findings: Findings) -> list[tuple[str, str, int]]:
-    counts = []
+    # The same turns for every system and seed, read by one tokenizer into as many positions.
+    unscored = max(f["unscored"] for one in findings.outcomes.seeds for f in one.facts.values())
+    reason = "a reply does not fit the model's positions or the budget: not in Written replies"
+    counts = [("test turn", reason, unscored)]
     for name in findings.outcomes.systems:
         facts = [one.facts[name] for one in findings.outcomes.seeds]
         cut = sum(f["cut"] for f in facts)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -60,12 +60,16 @@ def rank_sets(turns: Sequence[Turn], n: int, others: int = OTHERS) -> list[RankS
 
 
 def true_ranks(
-    policy: Policy, renderer: Renderer, sets: Sequence[RankSet], token_budget: int
+    policy: Policy,
+    renderer: Renderer,
+    sets: Sequence[RankSet],
+    token_budget: int,
+    progress: Callable[[int, int], None] | None = None,
 ) -> dict[str, Any]:
     """The rank of each true reply (1 is first; what scores the same counts as ahead of it).
 
     `ranks` go with `rank_turns`; turns with a candidate over the model's positions or the budget
-    are in `unranked`.
+    are in `unranked`. `progress` is told (candidates scored, of how many).
 
     Raises:
         ModelError: a log-probability is not finite.
@@ -84,6 +88,7 @@ def true_ranks(
         TreeSettings(max_tokens=limit, tree_tokens=token_budget, on_long="skip"),
     )
     scores = [[math.nan] * len(one.texts) for one in sets]
+    total, done = forest.stats["replies"], 0
     policy.model.eval()
     for batch in pack(forest.trees, token_budget):
         with torch.no_grad():
@@ -98,6 +103,9 @@ def true_ranks(
                 )
             number, first = place[identity]
             scores[number][first + index] = mean
+        done += batch.n_replies
+        if progress is not None:
+            progress(done, total)
     whole = [n for n, row in enumerate(scores) if not any(map(math.isnan, row))]
     return {
         "ranks": [1 + sum(other >= scores[n][0] for other in scores[n][1:]) for n in whole],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -37,17 +38,18 @@ def speak(
 
     def make(folder: Path) -> None:
         policy, renderer = load(str(trained.model), settings)
-        run.progress(f"{trained.name} speaks (seed {seed})", 0, len(turns))
-        samples = LocalSampler(policy, renderer).sample(turns, params)
+        stage = f"{trained.name} speaks (seed {seed})"
+        run.progress(stage, 0, len(turns))
+        samples = LocalSampler(policy, renderer).sample(turns, params, partial(run.progress, stage))
         cut = sum(s[0].finish == "length" for s in samples)
         empty = sum(not s[0].text for s in samples)
         # An empty reply is kept as what it is: a reply that says nothing.
         replies = [Reply(text=s[0].text or "(no reply)", author=trained.name) for s in samples]
         write_jsonl(folder / "replies.jsonl", replies)
         facts = {"cut": cut, "empty": empty, "n": len(turns)}
-        facts |= likelihood(policy, renderer, turns, settings.token_budget)
+        told = partial(run.progress, f"{trained.name} scores written replies (seed {seed})")
+        facts |= likelihood(policy, renderer, turns, settings.token_budget, told)
         write_json(folder / "facts.json", facts)
-        run.progress(f"{trained.name} speaks (seed {seed})", len(turns), len(turns))
 
     name = f"seed{seed}-{slug(trained.name)}-{purpose}"
     folder = run.stage(name, inputs, make)
@@ -73,10 +75,12 @@ def _rank(
 
     def make(folder: Path) -> None:
         policy, renderer = load(str(trained.model), settings)
-        run.progress(f"{trained.name} ranks (seed {seed})", 0, len(sets))
-        ranks = true_ranks(policy, renderer, sets, settings.token_budget)
+        stage = f"{trained.name} ranks (seed {seed})"
+        run.progress(stage, 0, len(sets))
+        ranks = true_ranks(
+            policy, renderer, sets, settings.token_budget, partial(run.progress, stage)
+        )
         write_json(folder / "ranks.json", ranks)
-        run.progress(f"{trained.name} ranks (seed {seed})", len(sets), len(sets))
 
     folder = run.stage(f"seed{seed}-{slug(trained.name)}-recall", inputs, make)
     return dict(read_json(folder / "ranks.json"))

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -22,6 +22,7 @@ from handrail.models import Policy
 from handrail.records import ModelError, Sample, SamplingParams, Turn
 from handrail.trees import Renderer
 
+Progress = Callable[[int, int], None]  # (done, total)
 _BYTE = re.compile("<0x[0-9A-F]{2}>")  # a token that is one byte (of SentencePiece's tokenizers)
 
 
@@ -46,8 +47,14 @@ class LocalSampler:
         self.policy, self.renderer, self.name = policy, renderer, name
         self.batch_tokens = batch_tokens
 
-    def sample(self, turns: Sequence[Turn], params: SamplingParams) -> list[list[Sample]]:
-        """Draw `params.n` replies per turn. Raises ModelError for a prompt that does not fit."""
+    def sample(
+        self, turns: Sequence[Turn], params: SamplingParams, progress: Progress | None = None
+    ) -> list[list[Sample]]:
+        """Draw `params.n` replies per turn; `progress` is told (turns done, of how many).
+
+        Raises:
+            ModelError: a prompt that does not fit.
+        """
         prompts = [self._prompt(turn, params.max_tokens) for turn in turns]
         order = sorted(range(len(turns)), key=lambda i: (len(prompts[i]), i))
         replies: list[list[Sample]] = [[] for _ in turns]
@@ -63,6 +70,8 @@ class LocalSampler:
                     pass
                 for row in rows:
                     replies[row.turn].append(self._sample(row))
+                if progress is not None:
+                    progress(len(turns) - len(order), len(turns))
         return replies
 
     def stream(self, turn: Turn, params: SamplingParams) -> Iterator[str]:

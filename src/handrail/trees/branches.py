@@ -10,7 +10,12 @@ import numpy as np
 
 from handrail.records import RenderError, SettingError, Skip, Turn
 from handrail.trees.render import Renderer
+from handrail.trees.tree import Trie
 
+_MEND = (
+    "Raise the budget (token_budget, and max_tokens where it is set) as far as the model's "
+    "positions go, or set on_long to 'skip' or 'cut_context'"
+)
 OnLong = Literal["refuse", "skip", "cut_context"]
 Which = Literal["all", "best"]
 
@@ -24,7 +29,8 @@ class TreeSettings:
         tree_tokens: largest tree; more turns than fit share several trees.
         replies: "all" of a turn's replies, or the "best" one (what SFT learns).
         on_long: a prompt + reply over `max_tokens` is refused (an error), skipped (that reply),
-            or its oldest messages are left out until it fits (cut_context).
+            or its oldest messages are left out until it fits (cut_context); likewise a turn whose
+            replies together are over `tree_tokens`.
         mismatched: add one reply of another turn to each turn, for KTO's KL estimate.
         seed: which replies are mismatched.
     """
@@ -82,9 +88,10 @@ def render_branches(
     replies = [(i, renderer.reply_ids(text)) for i, text in texts]
     prompt = renderer.prompt_ids(turn)
     limit = settings.max_tokens
-    longest = max(len(ids) for _, ids in replies)
-    if len(prompt) + longest > limit and settings.on_long == "cut_context":
-        prompt = _cut(turn, renderer, limit - longest, skipped) or prompt
+    sizes = [len(ids) for _, ids in replies]
+    room = min(limit - max(sizes), settings.tree_tokens - sum(sizes))
+    if len(prompt) > room and settings.on_long == "cut_context":
+        prompt = _cut(turn, renderer, room, skipped) or prompt
     out = []
     for index, ids in replies:
         size = len(prompt) + len(ids)
@@ -93,16 +100,29 @@ def render_branches(
             continue
         problem = f"prompt and reply take {size} tokens, {limit} are allowed"
         if settings.on_long == "refuse":
-            raise RenderError(
-                problem,
-                "Raise the budget (token_budget, and max_tokens where it is set) as far as the "
-                "model's positions go, or set on_long to 'skip' or 'cut_context'",
-                f"turn {turn.id}",
-            )
+            raise RenderError(problem, _MEND, f"turn {turn.id}")
         reason = f"prompt and reply take more than the {limit} tokens that are allowed"
         where = f"{turn.id}[{index}] ({size} tokens)"
         skipped.append(Skip(what="reply", reason=reason, where=where))
+    if not _one_tree(out, settings.tree_tokens):
+        problem = f"prompt and replies together take more than the {settings.tree_tokens} tokens"
+        if settings.on_long == "refuse":
+            raise RenderError(f"{problem} of a tree", _MEND, f"turn {turn.id}")
+        skipped.append(Skip(what="turn", reason=f"{problem} of a tree", where=turn.id))
+        return []
     return out if any(b.index >= 0 for b in out) else []
+
+
+def _one_tree(branches: Sequence[Branch], tree_tokens: int) -> bool:
+    """Whether a turn's branches fit one tree: a turn is never split."""
+    if not branches:
+        return True
+    if branches[0].n_prompt + sum(len(b.ids) - b.n_prompt for b in branches) <= tree_tokens:
+        return True
+    trie = Trie()  # replies may begin alike
+    for branch in branches:
+        trie.add(branch.ids)
+    return trie.n_tokens <= tree_tokens
 
 
 def _cut(turn: Turn, renderer: Renderer, limit: int, skipped: list[Skip]) -> list[int] | None:

@@ -1,0 +1,97 @@
+"""What is told while systems speak, rank and are judged; what no figure could be made of."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.trees import toys
+
+from handrail import world
+from handrail.models import ModelSettings, load_policy
+from handrail.recipes import RECIPES
+from handrail.recipes.likelihood import likelihood
+from handrail.recipes.retrieval import rank_sets, true_ranks
+from handrail.recipes.settings import QuickstartSettings
+from handrail.records import write_jsonl
+from handrail.trees import Renderer, TreeSettings, build_trees
+
+
+@pytest.fixture(scope="module")
+def loaded(tiny_model: Path) -> tuple[Any, Renderer]:
+    policy = load_policy(str(tiny_model), ModelSettings(dtype="float32"))
+    return policy, Renderer(policy.tokenizer)
+
+
+def test_unscored_are_the_turns_with_a_reply_left_out(loaded: tuple[Any, Renderer]) -> None:
+    policy, renderer = loaded
+    turns = world.training_turns(12, 3)
+    sizes = []
+    for turn in turns:  # the distinct beginnings of its replies are the tokens of its tree
+        rows = [[*renderer.prompt_ids(turn), *renderer.reply_ids(r.text)] for r in turn.replies]
+        sizes.append(len({tuple(row[:n]) for row in rows for n in range(1, len(row) + 1)}))
+    budget = sorted(sizes)[len(sizes) // 2]
+    told: list[tuple[int, int]] = []
+    found = likelihood(policy, renderer, turns, budget, lambda *a: told.append(a))
+    assert found["unscored"] == sum(size > budget for size in sizes) > 0
+    assert told[-1][0] == told[-1][1]
+    assert [done for done, _ in told] == sorted(done for done, _ in told)
+    assert likelihood(policy, renderer, turns, max(sizes))["unscored"] == 0
+
+
+def test_notes_about_sharing_are_not_unscored(loaded: tuple[Any, Renderer]) -> None:
+    policy, _ = loaded
+    renderer = Renderer(toys.tokenizer(toys.REWRITING, "<|im_end|>"))
+    turns = toys.conversation_turns(4)
+    assert build_trees(turns, renderer, TreeSettings(on_long="skip")).skipped
+    assert likelihood(policy, renderer, turns, 2048)["unscored"] == 0
+
+
+def test_progress_of_ranks(loaded: tuple[Any, Renderer]) -> None:
+    sets = rank_sets(world.training_turns(14, 3), 4, others=12)
+    told: list[tuple[int, int]] = []
+    watched = true_ranks(*loaded, sets, 2048, lambda *a: told.append(a))
+    assert watched == true_ranks(*loaded, sets, 2048)
+    assert len(told) > 2
+    assert told[-1] == (4 * 13, 4 * 13)
+
+
+def test_a_run_tells_how_far_it_is_and_counts_what_is_in_no_figure(
+    tiny_model: Path, tmp_path: Path
+) -> None:
+    turns = world.training_turns(40, 3)
+    # One test turn with a reply over the budget: it is asked, but not scored.
+    test = world.training_turns(4, 7)
+    better, *worse = test[0].replies
+    test[0] = test[0].model_copy(
+        update={"replies": (better.model_copy(update={"text": "hello " * 3000}), *worse)}
+    )
+    write_jsonl(tmp_path / "turns.jsonl", turns)
+    write_jsonl(tmp_path / "test.jsonl", test)
+    told: dict[str, list[tuple[float, float]]] = {}
+    settings = QuickstartSettings(
+        model=str(tiny_model),
+        conversations=str(tmp_path / "turns.jsonl"),
+        test_conversations=str(tmp_path / "test.jsonl"),
+        train_points=8,
+        test_turns=100,
+        reply_tokens=12,
+        threads=1,
+        learning_rates={"sft": 1e-3, "ipo": 1e-4},
+    )
+    summary = RECIPES["quickstart"].run(
+        settings,
+        tmp_path / "run",
+        lambda stage, done, total, note="": told.setdefault(stage, []).append((done, total)),
+    )
+    long = [one for one in summary["left_out"] if "Written replies" in one["reason"]]
+    assert [(one["what"], one["count"]) for one in long] == [("test turn", 1)]
+    page = (tmp_path / "run" / "report.html").read_text()
+    assert "not in Written replies" in page
+    assert json.loads((tmp_path / "run" / "summary.json").read_text())["left_out"]
+    for stage in ("judge", "compare"):
+        assert len(told[stage]) == len(test)
+        assert told[stage][-1][0] == told[stage][-1][1]
+    assert told["base speaks (seed 0)"][-1] == (len(test), len(test))
