@@ -185,7 +185,8 @@ def test_flow1_from_the_raw_files_to_the_report(
 
     monkeypatch.setattr(flow, "scratch_settings", tiny)
     # Twelve dialogues hold fewer than a hundred distinct replies.
-    monkeypatch.setattr(flow, "rank_sets", partial(rank_sets, others=20))
+    for module in (flow, speaking):
+        monkeypatch.setattr(module, "rank_sets", partial(rank_sets, others=20))
     settings = FlowSettings(
         conversations=str(raw / "train.jsonl.gz"),
         test_conversations=str(raw / "dev.jsonl.gz"),
