@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from handrail.records import (
     Check,
     Conversation,
+    Guardrail,
     Message,
     Playbook,
     RecordError,
@@ -29,6 +30,13 @@ from handrail.records import (
 )
 
 GOOD = '{"id": "%s", "replies": [{"text": "Hello"}]}'
+
+BOOK = '{"playbook": {"guardrails": [%s]}}'
+CHECK = BOOK % '{"id": "a", "text": "b", "check": %s}'
+FEEDBACK = (
+    '{"playbook": {"guardrails": [{"id": "no-pin", "text": "No PIN."}]},'
+    ' "replies": [{"text": "a", %s}]}'
+)
 
 
 def _file(tmp_path: Path, *lines: str, name: str = "turns.jsonl") -> Path:
@@ -55,6 +63,30 @@ def _file(tmp_path: Path, *lines: str, name: str = "turns.jsonl") -> Path:
             '{"playbook": {"guardrails": [{"id": "a", "text": "b", "check": {"forbid": ["("]}}]}}',
             "does not compile",
         ),
+        (BOOK % '{"id": "a", "text": "  "}', "the text is empty; write one"),
+        (BOOK % '{"id": " ", "text": "b"}', "the id is empty; write one"),
+        (CHECK % "{}", "the check has no condition"),
+        (CHECK % '{"when": {"user": ["a"]}, "forbid": []}', "the check has no condition"),
+        (CHECK % '{"forbd": ["PIN"]}', "there is no field 'forbd'; the nearest is 'forbid'"),
+        (
+            CHECK % '{"when": {"usr": ["a"]}, "forbid": ["b"]}',
+            "there is no field 'usr'; the nearest is 'user'",
+        ),
+        (CHECK % '{"forbid": "PIN"}', 'check.forbid\': expected a list of patterns; write ["PIN"]'),
+        (CHECK % '{"forbid": 7}', "expected a list of patterns, found int"),
+        (
+            CHECK % '{"when": {"user": "refund"}, "forbid": ["b"]}',
+            'check.when.user\': expected a list of patterns; write ["refund"]',
+        ),
+        (CHECK % '{"forbid": [""]}', "an empty pattern is found in every text"),
+        (
+            FEEDBACK % '"breaks": ["no-pim"]',
+            "replies.0.breaks names 'no-pim', which is no guardrail of the turn's playbook; the "
+            "nearest is 'no-pin'",
+        ),
+        (FEEDBACK % '"keeps": ["x"]', "replies.0.keeps names 'x'"),
+        (FEEDBACK % '"keeps": ["x"]', "known are no-pin"),
+        ('{"replies": [{"text": "a", "breaks": "g"}]}', "breaks': expected a list; found 'g'"),
         ('{"tags": {"a": "\\ud800"}}', "surrogate"),
         ('{"rank": ' + "1" * 5000 + "}", "not usable JSON"),
         ("[" * 100_000, "not JSON"),
@@ -234,6 +266,13 @@ def test_ids_come_from_content() -> None:
     assert Conversation(messages=(Message(role="assistant", content="a"),)).id.startswith(
         "conversation-"
     )
+
+
+def test_feedback_may_name_what_the_playbook_has_or_what_no_playbook_tells() -> None:
+    book = Playbook(guardrails=(Guardrail(id="g", text="No PIN."),))
+    reply = Reply(text="a", keeps=("g",), breaks=("g",))
+    assert Turn(playbook=book, replies=(reply,)).replies == (reply,)
+    assert Turn(replies=(reply,)).replies == (reply,)
 
 
 def test_checks_refuse_patterns_that_cannot_work() -> None:

@@ -40,7 +40,7 @@ def test_texts_guardrails_and_both_forms(tmp_path: Path) -> None:
         (
             "r.json",
             '[{"text": "a", "check": {"requires": ["b"]}}]',
-            "'check.requires' is not known",
+            "field 'check': there is no field 'requires'; the nearest is 'require'",
         ),
         ("r.json", '[{"text": "a", "check": {"forbid": ["("]}}]', r"'\(' does not compile"),
         ("r.json", '[{"text": "a", "id": "x"}, {"text": "b", "id": "x"}]', "two guardrails"),

@@ -11,6 +11,7 @@ from handrail.records.errors import (
     SettingError,
     nearest,
 )
+from handrail.records.judged import DIMENSIONS, Assessment, JudgeError, Outcome, Verdict
 from handrail.records.protocols import (
     Assessor,
     Embedder,
@@ -22,19 +23,14 @@ from handrail.records.protocols import (
 )
 from handrail.records.store import Loaded, atomic_write, read_jsonl, write_jsonl
 from handrail.records.types import (
-    DIMENSIONS,
-    Assessment,
     Conversation,
     Guardrail,
-    JudgeError,
     Message,
-    Outcome,
     Playbook,
     Provenance,
     Reply,
     Skip,
     Turn,
-    Verdict,
     content_id,
 )
 

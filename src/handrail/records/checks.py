@@ -11,12 +11,23 @@ Patterns are Python regular expressions, matched without regard to case.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Sequence
 from enum import StrEnum
 from functools import lru_cache
+from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+
+from handrail.records.errors import nearest_name
 
 
 class CheckResult(StrEnum):
@@ -92,11 +103,35 @@ def found(patterns: Sequence[str], text: str) -> bool:
 class _Patterns(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    @model_validator(mode="before")
+    @classmethod
+    def _known(cls, data: Any) -> Any:
+        """Name the nearest field where one is unknown: a condition that is lost is always kept."""
+        for name in data if isinstance(data, dict) else ():
+            if name not in cls.model_fields:
+                close = nearest_name(str(name), cls.model_fields)
+                raise ValueError(f"there is no field '{name}'; {close}")
+        return data
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _is_list(cls, value: Any, info: ValidationInfo) -> Any:
+        field = cls.model_fields[info.field_name or ""]
+        if field.default == () and not isinstance(value, list | tuple):
+            raise ValueError(
+                f"expected a list of patterns; write [{json.dumps(value, ensure_ascii=False)}]"
+                if isinstance(value, str)
+                else f"expected a list of patterns, found {type(value).__name__}"
+            )
+        return value
+
     @field_validator("*", mode="after")
     @classmethod
     def _compile(cls, value: object) -> object:
         if isinstance(value, tuple):
             for pattern in value:
+                if pattern == "":
+                    raise ValueError("an empty pattern is found in every text; write what to find")
                 if isinstance(pattern, str):
                     try:
                         _compiled(pattern)
@@ -197,6 +232,17 @@ class Check(_Patterns):
                     f"the pattern {pattern!r} has no group; put what must be recalled in (...)"
                 )
         return value
+
+    @model_validator(mode="after")
+    def _has_condition(self) -> Self:
+        """A check without a condition would count as kept on every reply."""
+        names = [name for name in type(self).model_fields if name != "when"]
+        if all(getattr(self, name) in ((), None) for name in names):
+            raise ValueError(
+                "the check has no condition, so every reply would keep it; give it one of "
+                f"{', '.join(names)}, or leave the check out"
+            )
+        return self
 
     def result(self, context: Context, reply: str) -> CheckResult:
         """Kept, broken or not applicable, for `reply` after `context` of (role, text)."""

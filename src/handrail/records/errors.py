@@ -46,7 +46,16 @@ class HandrailWarning(UserWarning):
 def nearest(name: str, known: Iterable[str]) -> str:
     """`Did you mean 'x'?` for the nearest known name, or the list of known names."""
     names = sorted(known)
-    close = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
-    if close:
-        return f"Did you mean '{close[0]}'?"
-    return "Known: " + ", ".join(names)
+    close = _close(name, names)
+    return f"Did you mean '{close}'?" if close else "Known: " + ", ".join(names)
+
+
+def nearest_name(name: str, known: Iterable[str]) -> str:
+    """As `nearest`, to end a sentence with: `the nearest is 'x'`, or the list of known names."""
+    names = sorted(known)
+    close = _close(name, names)
+    return f"the nearest is '{close}'" if close else "known are " + ", ".join(names)
+
+
+def _close(name: str, names: list[str]) -> str | None:
+    return next(iter(difflib.get_close_matches(name, names, n=1, cutoff=0.6)), None)

@@ -10,7 +10,8 @@ from typing import Literal, Protocol, runtime_checkable
 
 from pydantic import Field
 
-from handrail.records.types import Assessment, JudgeError, Noun, Turn, Verdict
+from handrail.records.judged import Assessment, JudgeError, Verdict
+from handrail.records.types import Noun, Turn
 
 
 class SamplingParams(Noun):

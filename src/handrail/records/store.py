@@ -174,6 +174,8 @@ def _explain(error: ValidationError, kind: type[BaseModel], where: str) -> Recor
     if first["type"] == "missing":
         return RecordError(f"field '{path}' is missing{more}", "Add it", where)
     message = first["msg"].removeprefix("Value error, ")
+    if first["type"] == "tuple_type":
+        message = "expected a list"
     found = repr(first.get("input"))
     shown = found if len(found) <= 60 else found[:57] + "..."
     return RecordError(

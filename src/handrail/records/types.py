@@ -9,16 +9,22 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator
-from enum import StrEnum
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from handrail.records.checks import Check, CheckResult
+from handrail.records.errors import nearest_name
 
 Role = Literal["system", "user", "assistant", "tool"]
 Unit = Annotated[float, Field(ge=0.0, le=1.0)]
-DIMENSIONS = ("adherence", "naturalness", "hallucination")
 
 
 class Noun(BaseModel):
@@ -90,6 +96,13 @@ class Guardrail(Noun):
     text: str = Field(min_length=1)
     check: Check | None = None
     family: str = ""
+
+    @field_validator("id", "text")
+    @classmethod
+    def _not_empty(cls, value: str, info: ValidationInfo) -> str:
+        if not value.strip():
+            raise ValueError(f"the {info.field_name} is empty; write one or drop the guardrail")
+        return value
 
 
 class Playbook(Identified):
@@ -164,6 +177,19 @@ class Turn(Identified):
     replies: tuple[Reply, ...] = ()
     tags: dict[str, str] = Field(default_factory=dict)
 
+    @model_validator(mode="after")
+    def _feedback_names_guardrails(self) -> Self:
+        known = {g.id for g in self.playbook.guardrails} if self.playbook else set()
+        for i, reply in enumerate(self.replies if known else ()):
+            for field, names in (("keeps", reply.keeps), ("breaks", reply.breaks)):
+                for name in names:
+                    if name not in known:
+                        raise ValueError(
+                            f"replies.{i}.{field} names '{name}', which is no guardrail of the "
+                            f"turn's playbook; {nearest_name(name, known)}"
+                        )
+        return self
+
     def best(self) -> int | None:
         """Index of the reply that SFT learns: lowest rank, else first desirable, else rating.
 
@@ -199,79 +225,6 @@ def _better(a: Reply, b: Reply) -> bool:
     if a.rating is not None and b.rating is not None:
         return a.rating > b.rating
     return False
-
-
-class Assessment(Noun):
-    """One reply judged by itself on the three dimensions of the guardrail-alignment paper.
-
-    `natural` and `grounded` are None where the assessor cannot tell (rule checks know neither).
-    `invented` lists the spans that neither context nor playbook holds.
-    """
-
-    keeps: tuple[str, ...] = ()
-    breaks: tuple[str, ...] = ()
-    natural: bool | None = None
-    invented: tuple[str, ...] | None = None
-    reason: str = ""
-
-    def acceptable(self, dimension: str) -> bool | None:
-        """Whether the reply is acceptable on one of `DIMENSIONS`; None where unknown."""
-        if dimension == "adherence":
-            return not self.breaks
-        if dimension == "naturalness":
-            return self.natural
-        if dimension == "hallucination":
-            return None if self.invented is None else not self.invented
-        raise ValueError(f"unknown dimension {dimension!r}")
-
-
-class Outcome(StrEnum):
-    """What a comparison said. BOTH and NEITHER: both acceptable, none acceptable."""
-
-    A = "A"
-    B = "B"
-    BOTH = "BOTH"
-    NEITHER = "NEITHER"
-    TIE = "TIE"
-
-    def swap(self) -> Outcome:
-        """The same verdict with the two replies exchanged."""
-        return {Outcome.A: Outcome.B, Outcome.B: Outcome.A}.get(self, self)
-
-
-class Verdict(Noun):
-    """A judged comparison of replies `a` and `b` (names of systems) at one turn.
-
-    `order` tells which was shown first: "AB" or "BA". `outcome` is always in terms of a and b.
-    """
-
-    turn: str
-    a: str
-    b: str
-    dimension: str
-    outcome: Outcome
-    order: Literal["AB", "BA"] = "AB"
-    judge: str = ""
-    rationale: str = ""
-
-    def swap(self) -> Verdict:
-        """The same verdict with a and b exchanged; outcome and order flip with them."""
-        order: Literal["AB", "BA"] = "BA" if self.order == "AB" else "AB"
-        return self.model_copy(
-            update={"a": self.b, "b": self.a, "outcome": self.outcome.swap(), "order": order}
-        )
-
-
-class JudgeError(Noun):
-    """A judgement that failed or could not be parsed: counted, never a tie, never a zero."""
-
-    turn: str
-    a: str
-    b: str
-    dimension: str
-    judge: str = ""
-    problem: str
-    raw: str = ""
 
 
 class Skip(Noun):
