@@ -12,7 +12,7 @@ import pytest
 from tests.recipes.conftest import TINY
 
 from handrail.ranking import Resampling
-from handrail.recipes import RECIPES, flow, star
+from handrail.recipes import RECIPES, flow, speaking, star
 from handrail.recipes.acts import HUMAN, act_table, has_acts, score_acts
 from handrail.recipes.corpus import Corpora
 from handrail.recipes.retrieval import rank_sets
