@@ -44,6 +44,19 @@ def test_conversations_under_one_playbook_share_a_tree_within_the_budget() -> No
     assert len(build(other).trees) == 4
 
 
+def test_conversations_share_a_tree_of_at_most_share_turns() -> None:
+    turns = [t for seed in range(6) for t in toys.conversation_turns(3, seed=seed)]
+    sizes = {}
+    for most in (0, 1, 3, 5, 6, 8, 100):
+        forest = build(turns, share_turns=most)
+        sizes[most] = [tree.n_turns for tree in forest.trees]
+        assert sum(sizes[most]) == 18
+        assert forest.stats["splits"] == 0
+    assert sizes[0] == sizes[100] == [18]
+    assert sizes[1] == sizes[3] == sizes[5] == [3] * 6  # a conversation is never divided for it
+    assert sizes[6] == sizes[8] == [6] * 3
+
+
 def test_a_conversation_over_the_tree_budget_is_split_by_turns() -> None:
     turns = toys.conversation_turns(6)
     longest = build(turns).stats["longest"]
@@ -183,7 +196,7 @@ def test_shuffling_is_repeatable_and_loses_nothing() -> None:
 
 @pytest.mark.parametrize(
     "settings",
-    [{"on_long": "cut"}, {"replies": "some"}, {"max_tokens": 1}, {"tree_tokens": 10}],
+    [{"on_long": "cut"}, {"share_turns": -1}, {"replies": "some"}, {"max_tokens": 1}, {"tree_tokens": 10}],
 )
 def test_settings_that_cannot_be_meant(settings: dict[str, object]) -> None:
     with pytest.raises(SettingError):

@@ -151,7 +151,8 @@ def resolve(
     training: Any = settings_from(kinds["training"], shares["training"])
     budget = training.token_budget
     longest = min(budget, positions or budget)
-    shares["trees"] = {"max_tokens": longest, "tree_tokens": budget} | shares["trees"]
+    trees = {"max_tokens": longest, "tree_tokens": budget, "share_turns": training.batch_size}
+    shares["trees"] = trees | shares["trees"]
     rest: dict[str, Any] = {p: settings_from(kinds[p], shares[p]) for p in kinds if p != "training"}
     return {"training": training} | rest
 

@@ -153,6 +153,7 @@ def train_system(
             TreeSettings(
                 max_tokens=longest(policy, settings.token_budget),
                 tree_tokens=settings.token_budget,
+                share_turns=settings.batch_size,
                 replies="best" if system.objective == "sft" else "all",
                 on_long=settings.on_long,
                 mismatched=objective.needs_mismatched,

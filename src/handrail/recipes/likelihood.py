@@ -33,6 +33,7 @@ def likelihood(
         TreeSettings(
             max_tokens=min(policy.max_positions or token_budget, token_budget),
             tree_tokens=token_budget,
+            share_turns=0,
             on_long="skip",
         ),
     )

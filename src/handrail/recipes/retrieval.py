@@ -85,7 +85,7 @@ def true_ranks(
     forest = build_trees(
         parts,
         renderer,
-        TreeSettings(max_tokens=limit, tree_tokens=token_budget, on_long="skip"),
+        TreeSettings(max_tokens=limit, tree_tokens=token_budget, share_turns=0, on_long="skip"),
     )
     scores = [[math.nan] * len(one.texts) for one in sets]
     total, done = forest.stats["replies"], 0

@@ -27,6 +27,9 @@ class TreeSettings:
     Attributes:
         max_tokens: longest prompt + reply, in tokens (at most the model's positions).
         tree_tokens: largest tree; more turns than fit share several trees.
+        share_turns: conversations under one playbook share a tree while it holds at most this many
+            turns. An optimiser step takes whole trees, so this is best the batch size; 0 is no
+            limit, for what is not trained.
         replies: "all" of a turn's replies, or the "best" one (what SFT learns).
         on_long: a prompt + reply over `max_tokens` is refused (an error), skipped (that reply),
             or its oldest messages are left out until it fits (cut_context); likewise a turn whose
@@ -37,6 +40,7 @@ class TreeSettings:
 
     max_tokens: int = 4096
     tree_tokens: int = 8192
+    share_turns: int = 8
     replies: Which = "all"
     on_long: OnLong = "refuse"
     mismatched: bool = False
@@ -55,6 +59,8 @@ class TreeSettings:
                 f"max_tokens is {self.max_tokens} and tree_tokens {self.tree_tokens}",
                 "max_tokens must be at least 2 and tree_tokens at least max_tokens",
             )
+        if self.share_turns < 0:
+            raise SettingError(f"share_turns is {self.share_turns}", "Use 0 or more")
 
 
 @dataclass(frozen=True, slots=True)

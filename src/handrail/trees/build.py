@@ -36,7 +36,7 @@ def build_trees(
     """Merge turns into token trees.
 
     All turns of a conversation share one, and conversations under one playbook share one as long
-    as it stays within `tree_tokens`. The result depends on the turns, their order and the settings
+    as it stays within `tree_tokens` and `share_turns`. The result depends on the turns, their order and the settings
     alone.
 
     Raises:
@@ -61,7 +61,7 @@ def build_trees(
             groups.setdefault(_group(turn), []).append(len(rendered))
             rendered.append((turn, branches))
     breaks = _prefix_breaks(rendered, groups, skipped)
-    makers, splits = _place(rendered, groups, settings.tree_tokens)
+    makers, splits = _place(rendered, groups, settings)
     trees = tuple(maker.tree() for maker in makers)
     stats = _stats(trees, rendered)
     stats.update(splits=splits, prefix_breaks=breaks)
@@ -163,9 +163,10 @@ def _tree_reply(number: int, turn: Turn, branch: Branch, best: int | None, trie:
 def _place(
     rendered: list[tuple[Turn, list[Branch]]],
     groups: dict[tuple[object, ...], list[int]],
-    budget: int,
+    settings: TreeSettings,
 ) -> tuple[list[_TreeMaker], int]:
     """Fill trees: a conversation whole where it fits, beside others of the same playbook."""
+    budget, most = settings.tree_tokens, settings.share_turns
     makers: list[_TreeMaker] = []
     open_trees: dict[object, _TreeMaker] = {}
     splits = 0
@@ -182,7 +183,11 @@ def _place(
                 own.add(branch.ids)
         shared = open_trees.get(rules) if rules is not None else None
         # The bound is safe: in a common tree a conversation costs no more than by itself.
-        whole = shared is not None and shared.trie.n_tokens + own.n_tokens <= budget
+        whole = (
+            shared is not None
+            and shared.trie.n_tokens + own.n_tokens <= budget
+            and (not most or len(shared.turns) + len(members) <= most)
+        )
         key = rules if rules is not None else (rules, name)
         maker = shared if whole and shared is not None else new(key)
         for n in sorted(members, key=lambda n: len(rendered[n][0].context)):
