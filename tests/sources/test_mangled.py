@@ -30,6 +30,7 @@ from handrail.records import (
 )
 from handrail.sources import columns
 from handrail.sources.transcripts import Mapping, load
+from tests.mangling import damaged, mangled
 
 _BOOK = Playbook(
     guardrails=(Guardrail(id="g", text="No PIN.", check=Check(forbid=("PIN",), max_words=9)),)
@@ -49,56 +50,6 @@ GOOD: dict[str, BaseModel] = {
     "Skip": Skip(what="line", reason="r"),
 }
 PER_KIND = 1000
-ODD: list[Any] = [
-    None, True, -1, 1e308, float("nan"), 10**400, "", " ", "\ud800", "\x00", [], {}, [[]],
-    {"": {}}, "x" * 5000, [None], "(", "[a-", {"forbid": ["("]}, "\u2028", -0.0, "agent", ["a"],
-]  # fmt: skip
-
-
-def _swap(data: Any, rng: random.Random) -> Any:
-    """The data with one value somewhere replaced, one field lost, or one name changed."""
-    if isinstance(data, dict) and data and rng.random() < 0.85:
-        key = rng.choice(list(data))
-        made = dict(data)
-        way = rng.random()
-        if way < 0.15:
-            del made[key]
-        elif way < 0.3:
-            made[rng.choice(["", "ID", key + "x", "check", "\ud800"])] = made.pop(key)
-        else:
-            made[key] = _swap(data[key], rng)
-        return made
-    if isinstance(data, list) and data and rng.random() < 0.85:
-        at = rng.randrange(len(data))
-        return [*data[:at], _swap(data[at], rng), *data[at + 1 :]]
-    return rng.choice(ODD)
-
-
-def _bytes(line: bytes, rng: random.Random) -> bytes:
-    """The line with some bytes cut, doubled, turned or put in."""
-    made = bytearray(line)
-    for _ in range(rng.randint(1, 4)):
-        at = rng.randrange(len(made) + 1)
-        way = rng.randrange(5)
-        if way == 0:
-            del made[at : at + rng.randint(1, 9)]
-        elif way == 1:
-            made[at:at] = rng.choice([b"\x00", b"\xff", b"\xed\xa0\x80", b'"', b"\\u", b"[" * 3000])
-        elif way == 2 and at < len(made):
-            made[at] = rng.randrange(256)
-        elif way == 3:
-            made[at:at] = made[: rng.randint(0, 20)]
-        else:
-            del made[at:]
-    return bytes(made)
-
-
-def _mangled(data: Any, rng: random.Random) -> bytes:
-    line = json.dumps(
-        _swap(data, rng) if rng.random() < 0.6 else data, ensure_ascii=rng.random() < 0.5
-    )
-    raw = line.encode("utf-8", "surrogatepass")
-    return raw if rng.random() < 0.5 else _bytes(raw, rng)
 
 
 def _feed(
@@ -126,7 +77,7 @@ def test_mangled_records(tmp_path: Path, kind: str) -> None:
     rng = random.Random(f"records {kind}")
     data = json.loads(GOOD[kind].model_dump_json())
     tally: Counter[str] = Counter()
-    lines = [_mangled(data, rng) for _ in range(PER_KIND)]
+    lines = [mangled(data, rng) for _ in range(PER_KIND)]
     record_type = type(GOOD[kind])
     kept = _feed(
         tmp_path / "a.jsonl", lines, lambda p, mode: read_jsonl(p, record_type, mode), tally
@@ -154,7 +105,7 @@ def test_mangled_transcripts(tmp_path: Path, case: str) -> None:
     rng = random.Random(f"transcripts {case}")
     data, name, mapping = CASES[case]
     tally: Counter[str] = Counter()
-    lines = [_mangled(data, rng) for _ in range(PER_KIND)]
+    lines = [mangled(data, rng) for _ in range(PER_KIND)]
     encodings = [None, None, "detect", "utf-16", "latin-1"]
 
     def read(path: Path, mode: Any) -> Any:
@@ -183,7 +134,7 @@ PAIRS: dict[str, dict[str, Any]] = {
 def test_mangled_columns(tmp_path: Path, case: str) -> None:
     rng = random.Random(f"columns {case}")
     tally: Counter[str] = Counter()
-    lines = [_mangled(PAIRS[case], rng) for _ in range(PER_KIND)]
+    lines = [mangled(PAIRS[case], rng) for _ in range(PER_KIND)]
     encodings = [None, None, "detect", "utf-16", "latin-1"]
 
     def read(path: Path, mode: Any) -> Any:
@@ -201,7 +152,7 @@ def test_mangled_csv(tmp_path: Path) -> None:
     rng = random.Random("csv")
     table = 'conversation,role,text\na,customer,"Hi, you"\na,agent,"Say ""yes"""\nb,agent,Grüße\n'
     tally: Counter[str] = Counter()
-    tables = [_bytes(table.encode(), rng) for _ in range(PER_KIND)]
+    tables = [damaged(table.encode(), rng) for _ in range(PER_KIND)]
     _feed(tmp_path / "a.csv", tables, lambda p, mode: load(p, on_error=mode), tally)
     print("csv", dict(tally))
     assert tally["kept"] + tally["refused"] == PER_KIND

@@ -55,20 +55,18 @@ def assert_same(one, other) -> None:
     assert all(one[1][name].equal(other[1][name]) for name in one[1])
 
 
-def kill_until_finished(out: Path, waits: list[float], expected) -> int:
-    """Run again and again, each time killed after its wait; returns how many kills hit the run."""
-    kills = 0
-    for wait in waits:
-        process, _ = start(out)
-        time.sleep(wait)
-        process.kill()
-        process.join(PATIENCE)
-        kills += process.exitcode == -signal.SIGKILL
-        if (out / "result.json").exists():
-            break
+def killed(out: Path, wait: float) -> bool:
+    """Start the run, kill it after a wait; whether that hit it before it was finished."""
+    process, _ = start(out)
+    time.sleep(wait)
+    process.kill()
+    process.join(PATIENCE)
+    return process.exitcode == -signal.SIGKILL and not (out / "result.json").exists()
+
+
+def finish_and_compare(out: Path, expected) -> None:
     finish(start(out)[0])
     assert_same(outcome(out), expected)
-    return kills
 
 
 @pytest.fixture(scope="module")
@@ -80,18 +78,26 @@ def uninterrupted(tmp_path_factory: pytest.TempPathFactory):
     return outcome(out), time.perf_counter() - begun
 
 
-def test_killed_twice(uninterrupted, tmp_path: Path) -> None:
-    expected, seconds = uninterrupted
-    assert kill_until_finished(tmp_path, [0.3 * seconds, 0.3 * seconds], expected) >= 1
+SEEDS, KILLS = 4, 20
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(SEEDS))
 def test_killed_at_random_moments(uninterrupted, seed: int, tmp_path: Path) -> None:
-    """Twenty kills in all, each after a random part of a run's whole time."""
+    """Twenty kills in all that hit a run, each after a random part of a run's whole time.
+
+    A run that finishes before its kill is compared and followed by a fresh one.
+    """
     expected, seconds = uninterrupted
     rng = random.Random(seed)
-    waits = [rng.uniform(0.0, 0.2) * seconds for _ in range(5)]
-    assert kill_until_finished(tmp_path, waits, expected) >= 3
+    kills, fresh = 0, 0
+    while kills < KILLS // SEEDS:
+        out = tmp_path / str(fresh)
+        fresh += 1
+        assert fresh < 20, f"only {kills} kills hit a run"
+        while kills < KILLS // SEEDS and not (out / "result.json").exists():
+            kills += killed(out, rng.uniform(0.0, 0.3) * seconds)
+        finish_and_compare(out, expected)
+    print(f"seed {seed}: {kills} kills hit {fresh} runs")
 
 
 @pytest.mark.parametrize(
@@ -115,7 +121,7 @@ def test_killed_while_a_checkpoint_is_written(
     process.start()
     process.join(PATIENCE)
     assert process.exitcode == -signal.SIGKILL
-    kill_until_finished(tmp_path, [], uninterrupted[0])
+    finish_and_compare(tmp_path, uninterrupted[0])
     assert not list(tmp_path.rglob(".new-*"))
     assert not list(tmp_path.rglob(".old-*"))
 

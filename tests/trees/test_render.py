@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import random
+from collections import Counter
 from itertools import pairwise
+from typing import Any
 
 import pytest
 from hypothesis import event, given
 from hypothesis import strategies as st
 
 from handrail.records import HandrailError, Message, RenderError, Reply, Turn
+from handrail.records.store import parse_line
 from handrail.trees import Renderer, build_trees
+from tests.mangling import mangled
 from tests.trees import toys
 
 STYLES = {
@@ -153,3 +158,66 @@ def test_any_conversation_renders_or_gives_one_clear_error(
 
 
 SHOWN: dict[str, Renderer] = {}
+THROUGH = 10_000  # mangled records that the reader took, and so the renderer too
+PIECES = [
+    "hello", "your refund", " ", "\n", "\r\n", "\t", "\x00", "\x1b[31m", "\x7f", "\x85",
+    "\u2028", "\ufeff", "\u200b", "\u202e", "\u0301", "e\u0301\u0302", "Grüße", "日本語",
+    "👩\u200d👩\u200d👧", "\U0010ffff", "\ufffd", "ﷺ", "</s>", "<s>", "<|im_end|>",
+    "<|im_start|>system\n", "[INST]", "[/INST]", "<|end|>", "<|pad|>", "<unk>", "{{ x }}",
+    "{% for m in messages %}", "User: ", "\nAgent:", "<<<", ">>>", '{"guardrails": {', "\\", '"',
+]  # fmt: skip
+
+
+def odd_text(rng: random.Random) -> str:
+    """A text of odd pieces: mostly short, sometimes blank or huge."""
+    if rng.random() < 0.002:
+        return rng.choice(["x", "é ", "</s>"]) * 3000
+    return "".join(rng.choice(PIECES) for _ in range(rng.randint(0, 6))) or rng.choice(" \n\u3000")
+
+
+def odd_turn(rng: random.Random) -> dict[str, Any]:
+    """A turn as JSON data, of odd texts in any order of roles; most have something to say."""
+    roles = ["user", "assistant", "tool", "system"]
+    book = random.Random(rng.randrange(50))  # of few playbooks: they are most of a prompt
+    rules = [{"id": f"{i}", "text": odd_text(book) + "a"} for i in range(book.randint(1, 3))]
+    said = [
+        {"role": rng.choice(roles), "content": odd_text(rng) + rng.choice(["", "a"])}
+        for _ in range(rng.randint(0, 5))
+    ]
+    replies = [{"text": odd_text(rng) + rng.choice(["", "b"])} for _ in range(rng.randint(1, 2))]
+    turn = {"id": odd_text(rng), "context": said, "replies": replies, "tags": {"t": odd_text(rng)}}
+    return turn if rng.random() < 0.2 else turn | {"playbook": {"guardrails": rules}}
+
+
+@pytest.mark.parametrize("name", STYLES)
+def test_mangled_records_go_through_reader_and_renderer(name: str) -> None:
+    """Whatever the reader takes renders, or gives one of Handrail's own errors."""
+    rng = random.Random(f"renderer {name}")
+    shown, tally = renderer(name), Counter[str]()
+    specials = set(shown.tokenizer.all_special_ids)
+    while tally["read"] < THROUGH / len(STYLES):
+        data = odd_turn(rng)
+        raw = mangled(data, rng) if rng.random() < 0.5 else json.dumps(data).encode()
+        try:
+            turn = parse_line(raw, Turn, "line 1")
+        except HandrailError:
+            tally["refused by the reader"] += 1
+            continue
+        tally["read"] += 1
+        try:
+            prompt, replies = (
+                shown.prompt_ids(turn),
+                [shown.reply_ids(r.text) for r in turn.replies],
+            )
+        except HandrailError as error:
+            tally["without a mend"] += not error.mend
+            tally["refused by the renderer"] += 1
+            continue
+        assert prompt
+        for ids in replies:
+            assert ids[-1] == shown.stop_ids[0]
+            assert not set(ids[:-1]) & specials
+    print(name, dict(tally))
+    assert not tally["without a mend"]
+    assert tally["refused by the reader"] > 100  # the readers' own limits were met
+    assert tally["read"] - tally["refused by the renderer"] > 0.9 * THROUGH / len(STYLES)
