@@ -206,5 +206,5 @@ def test_flow1_from_the_raw_files_to_the_report(
         assert at["1"]["estimate"] <= at["5"]["estimate"] <= at["10"]["estimate"]
     assert summary["next_action"]["systems"][HUMAN]["accuracy"]["estimate"] > 0.8
     page = (tmp_path / "report.html").read_text()
-    for part in ("Next action", "recall@10", "The true reply among 100"):
+    for part in ("Next action", "Schema Attention Model", "recall@10", "The true reply among 100"):
         assert part in page

@@ -196,7 +196,13 @@ def test_shuffling_is_repeatable_and_loses_nothing() -> None:
 
 @pytest.mark.parametrize(
     "settings",
-    [{"on_long": "cut"}, {"share_turns": -1}, {"replies": "some"}, {"max_tokens": 1}, {"tree_tokens": 10}],
+    [
+        {"on_long": "cut"},
+        {"share_turns": -1},
+        {"replies": "some"},
+        {"max_tokens": 1},
+        {"tree_tokens": 10},
+    ],
 )
 def test_settings_that_cannot_be_meant(settings: dict[str, object]) -> None:
     with pytest.raises(SettingError):

@@ -8,6 +8,7 @@ from typing import Any
 
 import handrail
 from handrail.ranking import Estimate
+from handrail.recipes.acts import PUBLISHED
 from handrail.recipes.outcome import Findings, Outcomes, find, keep
 from handrail.recipes.retrieval import unranked
 from handrail.recipes.run import Run, read_json
@@ -185,7 +186,7 @@ def _real(findings: Findings) -> list[Section]:
                 unit="share",
                 note="Replies matched to the task's canonical replies. "
                 f"{findings.acts.free_text} of {findings.acts.turns} turns, where the human wrote "
-                "freely, are left out of the first figure.",
+                f"freely, are left out of the first figure. {PUBLISHED}",
             )
         )
     if findings.recall:

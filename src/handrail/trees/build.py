@@ -36,8 +36,8 @@ def build_trees(
     """Merge turns into token trees.
 
     All turns of a conversation share one, and conversations under one playbook share one as long
-    as it stays within `tree_tokens` and `share_turns`. The result depends on the turns, their order and the settings
-    alone.
+    as it stays within `tree_tokens` and `share_turns`. The result depends on the turns, their order
+    and the settings alone.
 
     Raises:
         RenderError: a prompt + reply is over `max_tokens` and `on_long` is "refuse".
