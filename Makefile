@@ -1,5 +1,5 @@
 # make quickstart   train, align, judge and report on the built-in world (about 5 minutes)
-# make test         the fast tests; test-slow, test-gpu, test-browser, test-vllm: the marked ones
+# make test         the fast tests; test-slow, test-gpu: the marked ones
 # make check        style, types, layers, settings, dead code
 # make bench        speed and memory beside TRL
 
@@ -12,7 +12,7 @@ OUT ?= runs/quickstart
 export OMP_NUM_THREADS ?= 2
 export TOKENIZERS_PARALLELISM ?= false
 
-.PHONY: quickstart setup test check bench test-slow test-gpu test-browser test-vllm clean
+.PHONY: quickstart setup test check bench test-slow test-gpu clean
 
 quickstart: $(VENV)/.core
 	$(BIN)/handrail run quickstart --out $(OUT)
@@ -22,12 +22,8 @@ setup: $(VENV)/.dev
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest
 
-test-slow test-gpu test-vllm: test-%: $(VENV)/.dev
+test-slow test-gpu: test-%: $(VENV)/.dev
 	$(BIN)/python -m pytest -m $*
-
-test-browser: $(VENV)/.dev
-	$(PIP) -e '.[browser]'
-	$(BIN)/python -m pytest -m browser
 
 check: $(VENV)/.dev
 	$(BIN)/ruff check src tests scripts benchmarks

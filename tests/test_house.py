@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 import subprocess
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -56,3 +57,13 @@ def test_tracked_files_name_no_place_of_one_machine() -> None:
             if ABSOLUTE.search(line) or HOSTS.search(line):
                 found.append(f"{path.relative_to(ROOT)}:{number}")
     assert not found
+
+
+def test_every_marker_has_a_test_and_every_make_target_a_marker() -> None:
+    options = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["pytest"]
+    markers = {line.split(":")[0] for line in options["ini_options"]["markers"]}
+    makefile = (ROOT / "Makefile").read_text("utf-8")
+    assert set(re.findall(r"\btest-([a-z]+)", makefile)) == markers
+    tests = "\n".join(p.read_text("utf-8") for p in (ROOT / "tests").rglob("test_*.py"))
+    used = set(re.findall(r"^@pytest\.mark\.(\w+)$", tests, re.MULTILINE))
+    assert markers <= used
