@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections import Counter
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -13,9 +14,10 @@ import pytest
 from handrail import world
 from handrail.recipes import RECIPES, flow1, flow2, report_again
 from handrail.recipes import corpus as corpus_module
-from handrail.recipes.corpus import Corpora, Corpus, read_turns, take_points, whole_conversations
+from handrail.recipes.corpus import Corpora, Corpus, take_points, whole_conversations
 from handrail.recipes.flow2 import SAME, feedback_turns
 from handrail.recipes.outcome import SeedOutcome
+from handrail.recipes.own import read_turns
 from handrail.recipes.page import _skips
 from handrail.recipes.settings import FlowSettings, QuickstartSettings
 from handrail.records import RecordError, Reply, RunError, Skip, Turn, write_jsonl
@@ -273,4 +275,25 @@ def test_what_the_files_lack_counts_once_for_all_seeds() -> None:
 def test_turns_are_read_from_parquet_too(tmp_path: Path) -> None:
     turns = world.training_turns(20, 3)
     write_parquet(tmp_path / "turns.parquet", turns)
-    assert read_turns(str(tmp_path / "turns.parquet")) == (turns, [])
+    own = read_turns(str(tmp_path / "turns.parquet"))
+    assert (own.turns, own.skipped, own.recorded) == (turns, [], False)
+
+
+def test_rejected_replies_of_own_conversations_come_from_the_training_part(tmp_path: Path) -> None:
+    write_jsonl(tmp_path / "talks.jsonl", world.generate(60, 8))
+    settings = FlowSettings(conversations=str(tmp_path / "talks.jsonl"), test_turns=40)
+    corpus = Corpora(settings).of(0)
+    train = {t.conversation_id for t in corpus.train}
+    assert train.isdisjoint(t.conversation_id for t in corpus.test)
+    said = {t.replies[0].text for t in corpus.base}
+    origins: Counter[str] = Counter()
+    for turn in (*corpus.base, *corpus.test):
+        for worse in turn.replies[1:]:
+            assert worse.text in said
+            assert worse.text != turn.replies[0].text
+            assert worse.breaks
+            assert not turn.replies[0].breaks
+            origins[worse.author] += 1
+    assert origins["reply to a similar message"] > origins["reply of another turn"] > 0
+    tried = [s for s in corpus.skipped if s.what == "rejected candidate"]
+    assert {s.where for s in tried} == set(origins)

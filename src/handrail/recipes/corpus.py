@@ -16,7 +16,7 @@ from typing import TypeVar
 from handrail import world
 from handrail.judges import RuleAssessor
 from handrail.recipes import star
-from handrail.recipes.own import read_turns, spread
+from handrail.recipes.own import read_turns, retrieve_rejected, spread
 from handrail.recipes.settings import FlowSettings
 from handrail.records import (
     Assessor,
@@ -26,6 +26,7 @@ from handrail.records import (
     Skip,
     Turn,
 )
+from handrail.sources.rejected import Tally
 from handrail.sources.star_facts import FlowAssessor
 
 # Test conversations are the same for every seed, so that seeds can be compared prompt by prompt.
@@ -193,11 +194,14 @@ def _parts(
     settings: FlowSettings, shares: dict[str, float]
 ) -> tuple[dict[str, list[Turn]], list[Skip]]:
     """Turns by part; those of the test come from their own file, or from the tasks kept for it."""
-    turns, skipped = read_turns(settings.conversations, settings.playbook, settings.on_error)
+    own = read_turns(settings.conversations, settings.playbook, settings.on_error)
+    turns, skipped = own.turns, list(own.skipped)
     tests: list[Turn] | None = None
+    recorded = own.recorded
     if settings.test_conversations:
-        tests, more = read_turns(settings.test_conversations, settings.playbook, settings.on_error)
-        skipped += more
+        held = read_turns(settings.test_conversations, settings.playbook, settings.on_error)
+        tests, recorded = held.turns, held.recorded
+        skipped += held.skipped
     if settings.split == "task":
         turns, tests, more = star.split_turns_by_task(turns, tests, star.guide_of(settings))
         skipped += more
@@ -205,7 +209,15 @@ def _parts(
     total = sum(shares[name] for name in names)
     cut = _split(turns, {name: shares[name] / total for name in names})
     parts = dict(zip(names, cut, strict=True))
-    return (parts if tests is None else {**parts, "test": tests}), skipped
+    if tests is not None:
+        parts["test"] = tests
+    # All rejected replies come from the training part: nothing of the test is trained on.
+    pool = [turn for turn in parts["train"] if turn.replies]
+    tally = Tally()
+    for name in parts:
+        if recorded if name == "test" else own.recorded:
+            parts[name] = retrieve_rejected(parts[name], pool, tally)
+    return parts, skipped + tally.skips()
 
 
 def _split(turns: Sequence[T], shares: dict[str, float]) -> list[list[T]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from handrail.records import Conversation, RecordError, Skip, Turn, read_jsonl
@@ -14,24 +15,33 @@ from handrail.sources.registry import conversations as read_conversations
 from handrail.sources.registry import first_object
 from handrail.sources.rejected import Candidate, Tally, add_rejected
 from handrail.sources.rules import load_playbook
+from handrail.sources.similar import SimilarTurns
 from handrail.sources.tables_out import read_parquet
 
-_CANDIDATES = 8  # replies of other turns that are tried as the rejected one
+_ALIKE, _OTHERS = 8, 4  # replies to similar messages, and any replies, that are tried
 
 
-def read_turns(
-    path: str, playbook: str = "", on_error: OnError = "stop"
-) -> tuple[list[Turn], list[Skip]]:
-    """Turns of a file of turns or of conversations; the latter get rejected replies retrieved.
+@dataclass(frozen=True)
+class OwnTurns:
+    """Turns of a file. `recorded`: as the conversations went, one reply each and none rejected."""
 
-    A rejected reply is an agent's reply of another turn that breaks a guardrail that applies here
-    and that is neither equal nor near-equal to the chosen one. What was refused is counted, and so
-    are bad records under `on_error` "skip".
+    turns: list[Turn]
+    skipped: list[Skip]
+    recorded: bool
+
+
+def read_turns(path: str, playbook: str = "", on_error: OnError = "stop") -> OwnTurns:
+    """Turns of a file of turns or of conversations.
+
+    Bad records are counted under `on_error` "skip".
+
+    Raises:
+        RecordError: a bad record under "stop", or conversations without a playbook.
     """
     if _holds_turns(Path(path)):
         parquet = Path(path).suffix == ".parquet"
         kept = (read_parquet if parquet else read_jsonl)(path, Turn, on_error)
-        return list(kept.records), list(kept.skipped)
+        return OwnTurns(list(kept.records), list(kept.skipped), recorded=False)
     loaded = read_conversations(path, on_error=on_error)
     book = load_playbook(playbook) if playbook else None
     talks = [c if c.playbook or not book else _under(c, book) for c in loaded.records]
@@ -43,15 +53,26 @@ def read_turns(
             path,
         )
     turns = [turn for talk in talks for turn in agent_turns(talk)]
-    pool = [turn.replies[0].text for turn in turns]
-    tally = Tally()
-    made = [
-        add_rejected(turn, _candidates(turn, pool), tally=tally)
-        if turn.replies[0].keeps and not turn.replies[0].breaks
-        else turn
-        for turn in turns
-    ]
-    return made, [*loaded.skipped, *tally.skips()]
+    return OwnTurns(turns, list(loaded.skipped), recorded=True)
+
+
+def retrieve_rejected(turns: Sequence[Turn], pool: Sequence[Turn], tally: Tally) -> list[Turn]:
+    """The turns with a rejected reply each, where one is found.
+
+    It is an agent's reply of the pool that breaks a guardrail that applies here and is neither
+    equal nor near-equal to the chosen one: to a customer who asks alike if there is such a reply,
+    else to any other. Turns whose own reply breaks a guardrail are left as they are. What was tried
+    is counted in `tally`.
+    """
+    if not pool:
+        return list(turns)
+    able = [t for t in turns if t.replies and t.replies[0].keeps and not t.replies[0].breaks]
+    found = SimilarTurns(pool).nearest(able, _ALIKE)
+    made = {
+        turn.id: add_rejected(turn, _candidates(turn, near, pool), tally=tally)
+        for turn, near in zip(able, found, strict=True)
+    }
+    return [made.get(turn.id, turn) for turn in turns]
 
 
 def _holds_turns(path: Path) -> bool:
@@ -65,13 +86,15 @@ def _under(conversation: Conversation, playbook: object) -> Conversation:
     return conversation.model_copy(update={"playbook": playbook})
 
 
-def _candidates(turn: Turn, pool: Sequence[str]) -> list[Candidate]:
-    """Replies of other turns, chosen by a hash of the turn: repeatable and well spread."""
-    found = []
-    for k in range(_CANDIDATES):
-        text = pool[spread(f"{turn.id}:{k}") % len(pool)]
-        found.append(Candidate(text, "reply of another turn"))
-    return found
+def _candidates(turn: Turn, near: Sequence[int], pool: Sequence[Turn]) -> list[Candidate]:
+    """Replies to similar messages, then others chosen by a hash of the turn; no text twice."""
+    others = [spread(f"{turn.id}:{k}") % len(pool) for k in range(_OTHERS)]
+    found: dict[str, Candidate] = {}
+    for origin, places in (("reply to a similar message", near), ("reply of another turn", others)):
+        for i in places:
+            text = pool[i].replies[0].text
+            found.setdefault(text, Candidate(text, origin))
+    return list(found.values())
 
 
 def spread(text: str) -> int:
