@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import multiprocessing
 import resource
 import shutil
 from collections.abc import Iterator
@@ -15,6 +14,7 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import load_file
+from tests.holding import held
 from tests.recipes.conftest import TINY
 from tests.training.trainertoys import tokenizer
 from transformers import AutoTokenizer, LlamaForCausalLM
@@ -26,7 +26,6 @@ from handrail.recipes.model_folder import ModelFolder
 from handrail.recipes.pretrain import pretrain
 from handrail.records import RunError
 from handrail.training.checkpoint import written_aside
-from handrail.training.lock import run_lock
 
 SETTINGS = TINY.model_copy(update={"checkpoint_seconds": 1e-9, "dtype": "float32"})
 TALKS = world.generate(16, 7)
@@ -207,28 +206,14 @@ def test_a_full_disk_under_a_tokenizer_is_the_trainers_clear_error_too(tmp_path:
         raise Exception("another fault")
 
 
-def _hold(folder: Path, ready: Any, done: Any) -> None:
-    with run_lock(folder):
-        ready.set()
-        done.wait(60)
-
-
 def test_two_trainings_in_one_folder_are_refused(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    context = multiprocessing.get_context("fork")
-    ready, done = context.Event(), context.Event()
-    other = context.Process(target=_hold, args=(tmp_path, ready, done))
-    other.start()
-    try:
-        assert ready.wait(60)
-        with pytest.raises(RunError, match=f"another run .*process {other.pid}"):
+    with held(tmp_path) as pid:
+        with pytest.raises(RunError, match=f"another run .*process {pid}"):
             pretrain(TALKS, SETTINGS, tmp_path)
         assert invoke(["world", "pretrain", "--out", str(tmp_path), "--conversations", "9"]) == 2
-    finally:
-        done.set()
-        other.join(60)
-    assert f"another run works in this folder (process {other.pid})" in capsys.readouterr().err
+    assert f"another run works in this folder (process {pid})" in capsys.readouterr().err
     assert [p.name for p in tmp_path.iterdir()] == [".lock"]
 
 

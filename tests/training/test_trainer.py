@@ -5,12 +5,12 @@ from __future__ import annotations
 import errno
 import json
 import math
-import multiprocessing
 import os
 from pathlib import Path
 
 import pytest
 import torch
+from tests.holding import held
 from trainertoys import RUN, forest, policy
 from transformers import AutoModelForCausalLM
 
@@ -19,7 +19,6 @@ from handrail.objectives import DPO, IPO, KTO, OBJECTIVES, SFT
 from handrail.records import RunError, SettingError
 from handrail.training import Progress, read_metrics, train
 from handrail.training import checkpoint as ckpt
-from handrail.training.lock import run_lock
 from handrail.training.metrics import MetricsLog
 
 FOREST = forest()
@@ -144,24 +143,9 @@ def test_a_loss_that_is_not_finite_stops_with_its_batch(tmp_path: Path) -> None:
     assert not (tmp_path / "final").exists()
 
 
-def _hold(folder: Path, ready, done) -> None:
-    with run_lock(folder):
-        ready.set()
-        done.wait(60)
-
-
 def test_another_run_in_the_folder_is_refused(tmp_path: Path) -> None:
-    context = multiprocessing.get_context("fork")
-    ready, done = context.Event(), context.Event()
-    other = context.Process(target=_hold, args=(tmp_path, ready, done))
-    other.start()
-    try:
-        assert ready.wait(60)
-        with pytest.raises(RunError, match=f"another run .*process {other.pid}"):
-            train(policy(), FOREST, SFT(), settings(), tmp_path)
-    finally:
-        done.set()
-        other.join(60)
+    with held(tmp_path) as pid, pytest.raises(RunError, match=f"another run .*process {pid}"):
+        train(policy(), FOREST, SFT(), settings(), tmp_path)
     assert train(policy(), FOREST, SFT(), settings(max_steps=1), tmp_path).steps == 1
 
 

@@ -183,9 +183,9 @@ def _left_out(
 
 def _refused(skips: list[Skip]) -> list[str]:
     """Lines on the candidates that were refused as rejected replies, by reason."""
-    reasons: Counter[str] = Counter()
-    for skip in skips:
-        reasons[skip.reason] += skip.count
+    from handrail.cli.options import left_out
+
+    reasons = Counter(left_out(skips)["skipped_reasons"])
     head = f"Refused as rejected replies: {count(reasons.total(), 'candidate')}"
     return [head, *(f"  {n:,}: {why}" for why, n in reasons.most_common())] if reasons else []
 

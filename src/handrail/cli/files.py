@@ -21,7 +21,6 @@ from handrail.records import (
     Turn,
     Verdict,
     nearest,
-    read_jsonl,
 )
 from handrail.records.store import OnError, parse_object, raw_lines
 
@@ -101,14 +100,10 @@ def read_records(
 
     Conversations whose roles look swapped stop; with on_error="skip" they are in `.warnings`.
     """
-    kind = kind_of(path, name)
-    loaded: Loaded[Any]
-    if Path(path).suffix == ".parquet":
-        from handrail.sources.tables_out import read_parquet
+    from handrail.sources.tables_out import read_file
 
-        loaded = read_parquet(path, kind, on_error)
-    else:
-        loaded = read_jsonl(path, kind, on_error)
+    kind = kind_of(path, name)
+    loaded: Loaded[Any] = read_file(path, kind, on_error)
     if kind is Conversation:
         from handrail.sources.roles import note_swapped
 

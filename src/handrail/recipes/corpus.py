@@ -16,7 +16,8 @@ from typing import TypeVar
 from handrail import world
 from handrail.judges import RuleAssessor
 from handrail.recipes import star
-from handrail.recipes.own import read_turns, retrieve_rejected, spread
+from handrail.recipes.own import read_turns, retrieve_rejected
+from handrail.recipes.run import spread
 from handrail.recipes.settings import FlowSettings
 from handrail.records import (
     Assessor,
@@ -197,10 +198,10 @@ def _parts(
     own = read_turns(settings.conversations, settings.playbook, settings.on_error)
     turns, skipped = own.turns, list(own.skipped)
     tests: list[Turn] | None = None
-    recorded = own.recorded
+    recorded = dict.fromkeys(shares, own.recorded)
     if settings.test_conversations:
         held = read_turns(settings.test_conversations, settings.playbook, settings.on_error)
-        tests, recorded = held.turns, held.recorded
+        tests, recorded["test"] = held.turns, held.recorded
         skipped += held.skipped
     if settings.split == "task":
         turns, tests, more = star.split_turns_by_task(turns, tests, star.guide_of(settings))
@@ -215,7 +216,7 @@ def _parts(
     pool = [turn for turn in parts["train"] if turn.replies]
     tally = Tally()
     for name in parts:
-        if recorded if name == "test" else own.recorded:
+        if recorded[name]:
             parts[name] = retrieve_rejected(parts[name], pool, tally)
     return parts, skipped + tally.skips()
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from handrail.records import Conversation, RecordError, Skip, Turn, read_jsonl
+from handrail.recipes.run import spread
+from handrail.records import RecordError, Skip, Turn
 from handrail.records.store import OnError
 from handrail.sources.arrow import parquet_names
 from handrail.sources.grading import agent_turns
@@ -16,7 +16,7 @@ from handrail.sources.registry import first_object
 from handrail.sources.rejected import Candidate, Tally, add_rejected
 from handrail.sources.rules import load_playbook
 from handrail.sources.similar import SimilarTurns
-from handrail.sources.tables_out import read_parquet
+from handrail.sources.tables_out import read_file
 
 _ALIKE, _OTHERS = 8, 4  # replies to similar messages, and any replies, that are tried
 
@@ -39,12 +39,11 @@ def read_turns(path: str, playbook: str = "", on_error: OnError = "stop") -> Own
         RecordError: a bad record under "stop", or conversations without a playbook.
     """
     if _holds_turns(Path(path)):
-        parquet = Path(path).suffix == ".parquet"
-        kept = (read_parquet if parquet else read_jsonl)(path, Turn, on_error)
-        return OwnTurns(list(kept.records), list(kept.skipped), recorded=False)
+        kept = read_file(path, Turn, on_error)
+        return OwnTurns(kept.records, kept.skipped, recorded=False)
     loaded = read_conversations(path, on_error=on_error)
     book = load_playbook(playbook) if playbook else None
-    talks = [c if c.playbook or not book else _under(c, book) for c in loaded.records]
+    talks = [c if c.playbook else c.model_copy(update={"playbook": book}) for c in loaded.records]
     bare = [c.id for c in talks if c.playbook is None]
     if bare:
         raise RecordError(
@@ -53,7 +52,7 @@ def read_turns(path: str, playbook: str = "", on_error: OnError = "stop") -> Own
             path,
         )
     turns = [turn for talk in talks for turn in agent_turns(talk)]
-    return OwnTurns(turns, list(loaded.skipped), recorded=True)
+    return OwnTurns(turns, loaded.skipped, recorded=True)
 
 
 def retrieve_rejected(turns: Sequence[Turn], pool: Sequence[Turn], tally: Tally) -> list[Turn]:
@@ -82,10 +81,6 @@ def _holds_turns(path: Path) -> bool:
     return "context" in first_object(path)
 
 
-def _under(conversation: Conversation, playbook: object) -> Conversation:
-    return conversation.model_copy(update={"playbook": playbook})
-
-
 def _candidates(turn: Turn, near: Sequence[int], pool: Sequence[Turn]) -> list[Candidate]:
     """Replies to similar messages, then others chosen by a hash of the turn; no text twice."""
     others = [spread(f"{turn.id}:{k}") % len(pool) for k in range(_OTHERS)]
@@ -95,8 +90,3 @@ def _candidates(turn: Turn, near: Sequence[int], pool: Sequence[Turn]) -> list[C
             text = pool[i].replies[0].text
             found.setdefault(text, Candidate(text, origin))
     return list(found.values())
-
-
-def spread(text: str) -> int:
-    """A number below 2**64 that the text alone decides."""
-    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -264,12 +263,8 @@ def _skips(findings: Findings) -> list[Skip]:
 
 def left_out(findings: Findings) -> list[dict[str, Any]]:
     """What was skipped or cut, by kind and reason: the report's section, for programs."""
-    total: Counter[tuple[str, str]] = Counter()
-    for skip in _skips(findings):
-        total[skip.what, skip.reason] += skip.count
-    for what, reason, count in _counts(findings):
-        total[what, reason] += count
-    return [{"what": w, "reason": r, "count": n} for (w, r), n in sorted(total.items()) if n]
+    rows = LeftOut(_skips(findings), _counts(findings)).rows()
+    return [{"what": what, "reason": why, "count": n} for what, why, n, _ in sorted(rows)]
 
 
 def _counts(findings: Findings) -> list[tuple[str, str, int]]:

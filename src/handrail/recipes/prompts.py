@@ -8,7 +8,7 @@ the whole context in any case.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +35,7 @@ class Fit:
     """
 
     left_out: tuple[str, ...] = ()
-    dropped: dict[str, int] | None = None
+    dropped: dict[str, int] = field(default_factory=dict)
     skipped: tuple[Skip, ...] = ()
 
 
@@ -63,7 +63,7 @@ def fit_prompts(
         corpus,
         test=tuple(t for t in corpus.test if t.id not in set(test.left_out)),
         feedback=tuple(t for t in corpus.feedback if t.id not in set(feedback.left_out)),
-        dropped={**(test.dropped or {}), **(feedback.dropped or {})},
+        dropped=test.dropped | feedback.dropped,
         skipped=(*corpus.skipped, *test.skipped),
     )
     if settings.recall_turns and test.left_out:
@@ -125,7 +125,7 @@ def fit(
         RenderError: a prompt does not fit and `on_long` is "refuse", or none fits.
     """
     if positions is None:
-        return Fit(dropped={})
+        return Fit()
     limit = positions - settings.reply_tokens
     sizes = {turn.id: len(renderer.prompt_ids(turn)) for turn in turns}
     long = [turn for turn in turns if sizes[turn.id] > limit]

@@ -7,7 +7,6 @@ the candidates are branches of its token tree.
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ import torch
 
 from handrail.models import Policy
 from handrail.ranking import Estimate, Partition, Resampling
+from handrail.recipes.run import spread
 from handrail.records import ModelError, RecordError, Reply, Skip, Turn
 from handrail.trees import Renderer, TreeSettings, build_trees, pack
 
@@ -43,7 +43,7 @@ def rank_sets(turns: Sequence[Turn], n: int, others: int = OTHERS) -> list[RankS
     """
     best = {t.id: t.replies[b].text for t in turns if (b := t.best()) is not None}
     pool = {_fold(text): text for text in reversed(best.values())}
-    able = sorted((t for t in turns if t.id in best), key=lambda t: _hash(t.id))
+    able = sorted((t for t in turns if t.id in best), key=lambda t: spread(t.id))
     sets = []
     for turn in able[:n]:
         true = best[turn.id]
@@ -54,7 +54,7 @@ def rank_sets(turns: Sequence[Turn], n: int, others: int = OTHERS) -> list[RankS
                 "Raise test_turns, or set recall_turns to 0",
                 turn.id,
             )
-        drawn = sorted(rest, key=lambda key: _hash(f"{turn.id}\n{key}"))[:others]
+        drawn = sorted(rest, key=lambda key: spread(f"{turn.id}\n{key}"))[:others]
         sets.append(RankSet(turn, (true, *(pool[key] for key in drawn))))
     return sets
 
@@ -154,7 +154,3 @@ def _parts(one: RankSet, renderer: Renderer, token_budget: int) -> list[tuple[in
 
 def _fold(text: str) -> str:
     return " ".join(text.lower().split())
-
-
-def _hash(text: str) -> bytes:
-    return hashlib.sha256(text.encode()).digest()

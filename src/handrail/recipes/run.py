@@ -82,6 +82,11 @@ def digest_files(paths: Sequence[Path]) -> str:
     return total.hexdigest()[:16]
 
 
+def spread(text: str) -> int:
+    """A number below 2**64 that the text alone decides: for draws that hang on nothing else."""
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big")
+
+
 class Run:
     """A run folder. One process at a time works in it."""
 

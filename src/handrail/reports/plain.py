@@ -25,8 +25,8 @@ class LeftOut:
     title: str = "What was skipped or cut"
     most: int = 40
 
-    def html(self) -> Safe:
-        """Reasons by how often, with one place each; says so where nothing was left out."""
+    def rows(self) -> list[tuple[str, str, int, str]]:
+        """What, why, how many and one place, the most frequent first."""
         groups: Counter[tuple[str, str]] = Counter()
         where: dict[tuple[str, str], str] = {}
         for skip in self.skips:
@@ -34,7 +34,11 @@ class LeftOut:
             where.setdefault((skip.what, skip.reason), skip.where)
         rows = [(w, r, n, "") for w, r, n in self.counts if n]
         rows += [(w, r, n, where[w, r]) for (w, r), n in groups.items()]
-        rows.sort(key=lambda row: (-row[2], row[0], row[1]))
+        return sorted(rows, key=lambda row: (-row[2], row[0], row[1]))
+
+    def html(self) -> Safe:
+        """Reasons by how often, with one place each; says so where nothing was left out."""
+        rows = self.rows()
         if not rows:
             return tag("p", "Nothing was skipped or cut.")
         total = sum(row[2] for row in rows)

@@ -19,14 +19,13 @@ from handrail.records import (
     Skip,
     Turn,
     nearest,
-    read_jsonl,
 )
 from handrail.records.store import OnError, raw_lines
 from handrail.sources import abcd, star, star_turns, tau_bench, transcripts
 from handrail.sources.arrow import parquet_names
 from handrail.sources.grading import agent_turns
 from handrail.sources.roles import note_swapped
-from handrail.sources.tables_out import read_parquet
+from handrail.sources.tables_out import read_file
 
 Load = Callable[..., Loaded[Conversation]]
 MakeTurns = Callable[[Sequence[Conversation], Path], Loaded[Turn]]
@@ -162,8 +161,7 @@ def conversations(
     """
     if mapping is not None or options or not is_records(Path(path)):
         return SOURCES["transcripts"](path, on_error, mapping=mapping, **options)
-    parquet = Path(path).suffix == ".parquet"
-    loaded = (read_parquet if parquet else read_jsonl)(path, Conversation, on_error)
+    loaded = read_file(path, Conversation, on_error)
     note_swapped(loaded, str(path), on_error)
     return loaded
 

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from handrail.records import Loaded, RecordError, SettingError, Skip, atomic_write
+from handrail.records import Loaded, RecordError, SettingError, Skip, atomic_write, read_jsonl
 from handrail.records.store import OnError
 from handrail.sources.arrow import parquet_rows, pyarrow
 from handrail.sources.reading import invalid
@@ -81,6 +81,12 @@ def write_parquet(path: str | Path, records: Iterable[BaseModel]) -> int:
 def _plain(kind: type[BaseModel]) -> set[str]:
     """The fields of a record that are texts and stand in their column as they are."""
     return {name for name, field in kind.model_fields.items() if field.annotation is str}
+
+
+def read_file(path: str | Path, kind: type[R], on_error: OnError = "stop") -> Loaded[R]:
+    """The records of one kind that a Parquet file holds, or a JSON Lines file, by its ending."""
+    read = read_parquet if Path(path).suffix == ".parquet" else read_jsonl
+    return read(path, kind, on_error)
 
 
 def read_parquet(path: str | Path, kind: type[R], on_error: OnError = "stop") -> Loaded[R]:
