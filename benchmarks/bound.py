@@ -4,7 +4,7 @@
 
 prints one JSON line per size and precision with the best rate of matrix products that the machine
 reaches on that model's shapes (`gflops`), and per shape the floating-point operations of one pair
-(forward and backward, every distinct token once, logits at trained tokens only) and the pairs per
+(SFT: of one agent turn; forward and backward, every distinct token once, logits at trained tokens only) and the pairs per
 second that follow. No implementation of this model can be faster on this machine without doing
 less arithmetic.
 """
@@ -47,6 +47,12 @@ def conversation(size: Size, turns: int) -> float:
     return flops(size, tokens, attended, turns * (CHOSEN + REJECTED)) / turns
 
 
+def sft_conversation(size: Size, turns: int) -> float:
+    """Operations per agent turn of a whole conversation, trained on its chosen replies alone."""
+    tokens = PLAYBOOK + turns * (CUSTOMER + CHOSEN)
+    return flops(size, tokens, attention_products(tokens, 0), turns * CHOSEN) / turns
+
+
 def sharing(size: Size, prompt: float, replies: list[float], pairs: int) -> float:
     """Operations per pair of one prompt with its replies."""
     attended = attention_products(prompt, 0)
@@ -57,6 +63,7 @@ def sharing(size: Size, prompt: float, replies: list[float], pairs: int) -> floa
 def per_pair(size: Size) -> dict[str, float]:
     """Operations per pair of every shape."""
     found = {f"conversation/{turns}": conversation(size, turns) for turns in (2, 5, 10, 20)}
+    found["conversation/10/sft"] = sft_conversation(size, 10)
     found["long_prompt"] = sharing(size, 600, [110, 90], 1)
     found["short_prompt"] = sharing(size, 60, [250, 250], 1)
     found["k4"] = sharing(size, 120, [150] * 4, 6)

@@ -171,10 +171,11 @@ def bound_table(lines: list[Line]) -> str:
         bound = bounds.get((kind(line), line.get("size"), line.get("dtype")))
         if bound is None or "handrail" not in line or small(line):
             continue
-        # The bound counts pairs, and every weight's gradient (which adapters do without).
-        if line["objective"] not in ("dpo", "ipo") or line["mode"] != "full":
+        # The bound counts pairs (SFT: agent turns), and every weight's gradient (which adapters do without).
+        if line["objective"] not in ("dpo", "ipo", "sft") or line["mode"] != "full":
             continue
         shape = line["shape"] + (f"/{line['turns']}" if line.get("turns") else "")
+        shape += "/sft" if line["objective"] == "sft" else ""
         limit = bound["bound_pairs_per_s"].get(shape)
         if limit is None:
             continue

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import importlib
+import math
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from transformers import Gemma2Config, MambaConfig
 
-from handrail.models import ModelSettings, random_policy
+from handrail.models import ModelSettings, attention, random_policy
 from handrail.models.attention import dense_tree_attention, visible
 from handrail.models.blocks import flash_tree_attention
 from handrail.models.flex import _MULTIPLE, flex_tree_attention, mask_mod
-from handrail.models.rows import read_ranges
+from handrail.models.rows import TreeRow, read_ranges
 from handrail.models.scores import score_tree_attention
 from handrail.records import ModelError
 from handrail.trees import Renderer, TreeBatch, build_trees, collate
@@ -66,12 +67,12 @@ def test_flash_blocks_equal_the_dense_mask(window: int | None, heads: tuple[int,
     assert_equal(results(flash_tree_attention, batch, heads, window), dense)
 
 
-@pytest.mark.parametrize("keep_mb", [0, 64])
+@pytest.mark.parametrize("keep", [False, True])
 @pytest.mark.parametrize("heads", [(4, 4), (3, 1)])
-def test_matrix_products_equal_the_dense_mask(keep_mb: int, heads: tuple[int, int]) -> None:
+def test_matrix_products_equal_the_dense_mask(keep: bool, heads: tuple[int, int]) -> None:
     batch = row()
     dense = results(dense_tree_attention, batch, heads)
-    assert_equal(results(score_tree_attention, batch, heads, keep_mb=keep_mb), dense)
+    assert_equal(results(score_tree_attention, batch, heads, keep=keep), dense)
 
 
 @pytest.mark.parametrize("window", [None, 60])
@@ -86,6 +87,25 @@ def test_only_what_is_read_is_computed(window: int | None) -> None:
     assert_equal(flash, dense)
     if window is None:
         assert_equal(results(score_tree_attention, batch, (4, 2), read, weigh=read), dense)
+
+
+def test_matrix_products_wherever_their_results_may_be_kept(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ways: list[str] = []
+    for way in ("score_tree_attention", "flash_tree_attention"):
+        fn = getattr(attention, way)
+        monkeypatch.setattr(
+            attention, way, lambda *a, fn=fn, way=way: (ways.append(way), fn(*a))[1]
+        )
+    batch = row()
+    query = torch.randn(1, 2, batch.n_tokens, 8, requires_grad=True)
+    size_mb = math.ceil(batch.n_tokens**2 * 2 * 4 / 2**20)
+    for keep_mb, grad in ((size_mb, True), (size_mb, False), (0, True)):
+        tree = TreeRow(batch.layout, keep_scores_mb=keep_mb)
+        with torch.set_grad_enabled(grad):
+            attention.attention(nn.Module(), query, query, query, None, tree_row=tree)
+    assert ways == ["score_tree_attention", "flash_tree_attention", "flash_tree_attention"]
 
 
 WAYS = {

@@ -1,9 +1,10 @@
 """Tree attention, through transformers' attention interface and unmodified model classes.
 
 `ATTENTION` is registered as an attention implementation. With a row of token trees in its keyword
-arguments it computes tree attention: on the CPU by flash attention in blocks (blocks.py) or, in
-bfloat16, by matrix products (scores.py), on CUDA by FlexAttention (flex.py), elsewhere by a dense
-mask. Without a row it is ordinary "sdpa", so the same model generates and evaluates as ever.
+arguments it computes tree attention: on the CPU by matrix products (scores.py) where their results
+may be kept for the backward pass, and always in bfloat16, else by flash attention in blocks
+(blocks.py); on CUDA by FlexAttention (flex.py), elsewhere by a dense mask. Without a row it is
+ordinary "sdpa", so the same model generates and evaluates as ever.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from transformers.masking_utils import sdpa_mask
 
 from handrail.models.blocks import flash_tree_attention
 from handrail.models.rows import TreeRow, once, one_head_each
-from handrail.models.scores import score_tree_attention
+from handrail.models.scores import score_tree_attention, scores_fit
 from handrail.records import ModelError
 from handrail.trees import TreeLayout
 
@@ -96,8 +97,10 @@ def _by_device(
 ) -> Tensor:
     """The fastest way for the device and the type: each gives the numbers of the dense mask."""
     layout, device = row.layout, query.device.type
-    if device == "cpu" and query.dtype == torch.bfloat16 and window is None:
-        return score_tree_attention(query, key, value, layout, scale, read, row.keep_scores_mb)
+    if device == "cpu" and window is None:
+        kept = scores_fit(query, layout, read, row.keep_scores_mb)
+        if kept or query.dtype == torch.bfloat16:
+            return score_tree_attention(query, key, value, layout, scale, read, kept)
     if device == "cpu":
         return flash_tree_attention(query, key, value, layout, scale, window, read)
     if device == "cuda":

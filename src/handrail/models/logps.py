@@ -65,7 +65,13 @@ class _Plan:
 
 
 class _HeadLogps(torch.autograd.Function):
-    """Linear head, log-softmax and gather in one; d logits = onehot g - softmax sum(g)."""
+    """Linear head, log-softmax and gather in one.
+
+    The gradient of a position's logits z is onehot g - softmax(z) sum(g). Both terms go through
+    the head on their own: the targets as rows of the weight, the softmax as what the forward pass
+    left in place of the logits, e^(z - max z), whose row factors -sum(g) / sum e^(z - max z) are
+    applied to the narrow side of the matrix products. So every logit meets one exponential.
+    """
 
     @staticmethod
     def forward(
@@ -78,52 +84,82 @@ class _HeadLogps(torch.autograd.Function):
         plan: _Plan,
     ) -> Tensor:
         logps_N = hidden_L.new_empty(len(source_N), dtype=torch.float32)
-        lse_L = hidden_L.new_empty(len(hidden_L), dtype=torch.float32)
+        slope_N = torch.ones_like(logps_N)
+        top_L, sum_L = hidden_L.new_empty(len(hidden_L)), logps_N.new_empty(len(hidden_L))
         kept: list[Tensor] = []
         for n, start in enumerate(range(0, len(hidden_L), plan.chunk)):
             logits_CV = _logits(hidden_L[start : start + plan.chunk], weight, bias, plan.softcap)
-            lse_C = _logsumexp(logits_CV)
-            lse_L[start : start + plan.chunk] = lse_C
             span = slice(plan.bounds[n], plan.bounds[n + 1])
-            row = source_N[span] - start
-            logps_N[span] = logits_CV[row, target_N[span]].float() - lse_C[row]
+            at = (source_N[span] - start, target_N[span])
+            logits_n = logits_CV[at].float()
+            top_C = logits_CV.amax(dim=-1)
+            exp_CV, sum_C = _exponentials(logits_CV, top_C, plan.softcap)
             if plan.keep:
-                kept.append(logits_CV)
-        ctx.save_for_backward(hidden_L, weight, bias, source_N, target_N, lse_L)
+                kept.append(exp_CV)
+            rows = slice(start, start + plan.chunk)
+            top_L[rows], sum_L[rows] = top_C, sum_C
+            logps_N[span] = logits_n - (top_C.float() + sum_C.log())[at[0]]
+            if plan.softcap is not None:
+                slope_N[span] = 1 - (logits_n / plan.softcap).square()
+        ctx.save_for_backward(hidden_L, weight, bias, source_N, target_N, top_L, sum_L, slope_N)
         ctx.plan, ctx.kept = plan, kept
         return logps_N
 
     @staticmethod
     def backward(ctx: Any, grad_N: Tensor) -> tuple[Any, ...]:
-        hidden_L, weight, bias, source_N, target_N, lse_L = ctx.saved_tensors
+        hidden_L, weight, bias, source_N, target_N, top_L, sum_L, slope_N = ctx.saved_tensors
         plan: _Plan = ctx.plan
         kept: list[Tensor] = ctx.kept
         wants_hidden, wants_weight, wants_bias = ctx.needs_input_grad[:3]
         d_hidden = torch.empty_like(hidden_L) if wants_hidden else None
         d_weight = torch.zeros_like(weight) if wants_weight else None
         d_bias = torch.zeros_like(bias) if wants_bias and bias is not None else None
-        sum_L = torch.zeros_like(lse_L).index_add_(0, source_N, grad_N)
+        factor_L = torch.zeros_like(sum_L).index_add_(0, source_N, -grad_N).div_(sum_L)
+        factor_L = factor_L.to(hidden_L.dtype)
         for n, start in enumerate(range(0, len(hidden_L), plan.chunk)):
             rows = slice(start, start + plan.chunk)
             if kept:
-                logits_CV, kept[n] = kept[n], hidden_L.new_empty(0)
+                exp_CV, kept[n] = kept[n], hidden_L.new_empty(0)
             else:
                 logits_CV = _logits(hidden_L[rows], weight, bias, plan.softcap)
-            slope = None if plan.softcap is None else 1 - (logits_CV / plan.softcap).square()
-            d_CV = logits_CV.sub_(lse_L[rows, None]).exp_().mul_(-sum_L[rows, None])
-            span = slice(plan.bounds[n], plan.bounds[n + 1])
-            at = (source_N[span] - start, target_N[span])
-            d_CV.index_put_(at, grad_N[span].to(d_CV.dtype), accumulate=True)
-            if slope is not None:
-                d_CV.mul_(slope)
+                exp_CV, _ = _exponentials(logits_CV, top_L[rows], plan.softcap)
             if d_hidden is not None:
-                torch.mm(d_CV, weight, out=d_hidden[rows])
+                torch.mm(exp_CV, weight, out=d_hidden[rows])
             if d_weight is not None:
-                d_weight.addmm_(d_CV.t(), hidden_L[rows])
+                d_weight.addmm_(exp_CV.t(), hidden_L[rows] * factor_L[rows, None])
             if d_bias is not None:
-                d_bias.add_(d_CV.sum(0))
+                d_bias.add_(exp_CV.t() @ factor_L[rows])
+        grad_N = grad_N * slope_N
+        if d_hidden is not None:
+            d_hidden.mul_(factor_L[:, None])
+            _add_rows(d_hidden, source_N, grad_N[:, None] * weight[target_N])
+        if d_weight is not None:
+            _add_rows(d_weight, target_N, grad_N[:, None] * hidden_L[source_N])
+        if d_bias is not None:
+            _add_rows(d_bias, target_N, grad_N)
         ctx.kept = []
         return d_hidden, d_weight, d_bias, None, None, None
+
+
+def _add_rows(total: Tensor, index_N: Tensor, rows_N: Tensor) -> None:
+    """total[index] += rows, where rows of one index are summed up in float32 first."""
+    unique_U, place_N = index_N.unique(return_inverse=True)
+    sums_U = total.new_zeros((len(unique_U), *total.shape[1:]), dtype=torch.float32)
+    sums_U.index_put_((place_N,), rows_N.float(), accumulate=True)
+    total[unique_U] += sums_U.to(total.dtype)
+
+
+def _exponentials(logits_CV: Tensor, top_C: Tensor, softcap: float | None) -> tuple[Tensor, Tensor]:
+    """e^(logits - top) in the logits' type, in their place where they are float32, and its sums.
+
+    Under soft-capping the exponentials carry the slope of the capping, d c tanh(x / c) / dx.
+    """
+    slope_CV = None if softcap is None else 1 - (logits_CV / softcap).square()
+    wide_CV = logits_CV.float().sub_(top_C[:, None]).exp_()
+    sum_C = wide_CV.sum(dim=-1)
+    if slope_CV is not None:
+        wide_CV.mul_(slope_CV)
+    return wide_CV.to(logits_CV.dtype), sum_C
 
 
 def _logits(
@@ -131,11 +167,6 @@ def _logits(
 ) -> Tensor:
     logits_CV = nn.functional.linear(hidden_CD, weight_VD, bias_V)
     return logits_CV if softcap is None else softcap * torch.tanh(logits_CV / softcap)
-
-
-def _logsumexp(logits_CV: Tensor) -> Tensor:
-    """Row-wise log-sum-exp in float32."""
-    return torch.logsumexp(logits_CV.float(), dim=-1)
 
 
 def _through_module(

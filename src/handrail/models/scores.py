@@ -1,9 +1,10 @@
-"""Tree attention on the CPU in bfloat16: whole rows of scores by matrix products.
+"""Tree attention on the CPU: whole rows of scores by matrix products.
 
-Torch's flash kernel gains nothing from bfloat16 on the CPU, its matrix products do: on the
-conversation shape this takes 0.4 of the kernel's time. A chunk of queries of one path is computed
-against all keys that it sees at once, so no partial results are merged. Scores are rounded to
-bfloat16, as in transformers' own eager attention; the softmax works in float32 inside.
+A chunk of queries of one path is computed against all keys that it sees at once, so no partial
+results are merged. In float32 this is faster than torch's flash kernel only where probabilities
+are kept, which spares the backward pass one product of five. In bfloat16, from which the kernel
+gains nothing on the CPU, it takes 0.4 of the kernel's time on the conversation shape; scores are
+then rounded to bfloat16, as in transformers' own eager attention, and the softmax works in float32.
 
 Shapes: query (1, H, T, d), key and value (1, G, T, d) with G key heads, output (1, T, H, d);
 within a chunk C queries and K keys.
@@ -21,7 +22,7 @@ from torch import Tensor
 from handrail.models.rows import once, one_head_each, read_blocks
 from handrail.trees import Block, TreeLayout
 
-_ROWS = 256  # queries of a chunk
+_ROWS = 192  # queries of a chunk
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,16 @@ class _Chunk:
         return (self.q1 - self.q0) * sum(k1 - k0 for k0, k1 in self.keys)
 
 
+def scores_fit(
+    query: Tensor, layout: TreeLayout, read: tuple[tuple[int, int], ...] | None, keep_mb: int
+) -> bool:
+    """Whether a backward pass will come and the layer's probabilities take at most `keep_mb`."""
+    if not torch.is_grad_enabled():
+        return False
+    size = sum(c.n_scores for c in _plan(layout, read)) * query.shape[1] * query.element_size()
+    return size <= keep_mb * 2**20
+
+
 def score_tree_attention(
     query: Tensor,
     key: Tensor,
@@ -45,18 +56,19 @@ def score_tree_attention(
     layout: TreeLayout,
     scale: float,
     read: tuple[tuple[int, int], ...] | None = None,
-    keep_mb: int = 0,
+    keep: bool = False,
 ) -> Tensor:
     """Attention over a row of trees, (1, T, H, d); differentiable in query, key and value.
 
-    Probabilities are kept for the backward pass if they take at most `keep_mb`, else computed
-    again. With `read` ranges, other places are left zero.
+    Probabilities are kept for the backward pass with `keep`, else computed again. With `read`
+    ranges, other places are left zero.
     """
     key, value = one_head_each(query, key, value)
-    chunks = once(layout, ("chunks", read), lambda: _chunks(read_blocks(layout, read)))
-    size = sum(c.n_scores for c in chunks) * query.shape[1] * query.element_size()
-    keep = torch.is_grad_enabled() and size <= keep_mb * 2**20
-    return _ScoreTree.apply(query, key, value, chunks, scale, keep)
+    return _ScoreTree.apply(query, key, value, _plan(layout, read), scale, keep)
+
+
+def _plan(layout: TreeLayout, read: tuple[tuple[int, int], ...] | None) -> list[_Chunk]:
+    return once(layout, ("chunks", read), lambda: _chunks(read_blocks(layout, read)))
 
 
 class _ScoreTree(torch.autograd.Function):

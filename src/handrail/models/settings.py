@@ -34,7 +34,7 @@ class ModelSettings:
         logit_chunk: reply positions whose logits are made at a time.
         keep_logits_mb: keep reply logits for the backward pass up to this size, else make them
             again.
-        keep_scores_mb: likewise for attention probabilities, per layer (CPU, bfloat16).
+        keep_scores_mb: likewise for attention probabilities, per layer (CPU only).
         seed: of the adapters' first values.
     """
 
@@ -49,7 +49,7 @@ class ModelSettings:
     device: str = "auto"
     logit_chunk: int = 512
     keep_logits_mb: int = 512
-    keep_scores_mb: int = 32
+    keep_scores_mb: int = 64
     seed: int = 0
 
     def __post_init__(self) -> None:

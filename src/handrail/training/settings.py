@@ -17,7 +17,7 @@ S = TypeVar("S")
 PAPER_LEARNING_RATES = {"sft": 5e-4, "ipo": 2e-6, "dpo": 2e-6, "kto": 5e-7, "kto_pair": 5e-7}
 
 # Larger micro-batches leave a CPU's caches: the same speed or less, for more memory.
-CPU_ROW_TOKENS = 2048
+CPU_ROW_TOKENS = 1024
 
 
 class TrainSettings(BaseModel):
