@@ -4,9 +4,9 @@
 
 prints one JSON line per size and precision with the best rate of matrix products that the machine
 reaches on that model's shapes (`gflops`), and per shape the floating-point operations of one pair
-(SFT: of one agent turn; forward and backward, every distinct token once, logits at trained tokens only) and the pairs per
-second that follow. No implementation of this model can be faster on this machine without doing
-less arithmetic.
+(SFT: of one agent turn; forward and backward, every distinct token once, logits at trained tokens
+only) and the pairs per second that follow. No implementation of this model can be faster on this
+machine without doing less arithmetic.
 """
 
 from __future__ import annotations

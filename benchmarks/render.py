@@ -171,7 +171,7 @@ def bound_table(lines: list[Line]) -> str:
         bound = bounds.get((kind(line), line.get("size"), line.get("dtype")))
         if bound is None or "handrail" not in line or small(line):
             continue
-        # The bound counts pairs (SFT: agent turns), and every weight's gradient (which adapters do without).
+        # The bound counts pairs (SFT: agent turns), and every weight's gradient: adapters do less.
         if line["objective"] not in ("dpo", "ipo", "sft") or line["mode"] != "full":
             continue
         shape = line["shape"] + (f"/{line['turns']}" if line.get("turns") else "")
