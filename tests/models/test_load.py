@@ -16,7 +16,7 @@ import torch
 from huggingface_hub import constants
 from transformers import BertConfig
 
-from handrail.models import ModelSettings, hub, load_policy, random_policy
+from handrail.models import ModelSettings, hub, load_policy, load_tokenizer, random_policy
 from handrail.records import HandrailWarning, ModelError, SettingError
 from handrail.trees import Renderer, build_trees, collate
 from tests.models.configs import configs
@@ -35,6 +35,18 @@ def test_what_was_saved_is_loaded(name: str, tmp_path: Path) -> None:
     assert torch.equal(again.logps(BATCH), policy.logps(BATCH))
     assert again.tokenizer.chat_template == toys.CHATML
     assert len(again.parameters()) == len(policy.parameters())
+
+
+def test_a_tokenizer_is_read_without_the_weights(tmp_path: Path) -> None:
+    folder = random_policy(configs()["gpt2"], toys.tokenizer()).save(tmp_path / "model")
+    for weights in folder.glob("*.safetensors"):
+        weights.unlink()
+    tokenizer, positions = load_tokenizer(folder, style="chat")
+    assert positions == configs()["gpt2"].max_position_embeddings
+    assert tokenizer.get_vocab() == toys.tokenizer().get_vocab()
+    assert tokenizer.init_kwargs["handrail_style"] == "chat"
+    with pytest.raises(ModelError, match="could not be loaded"):
+        load_policy(folder)
 
 
 def test_adapters_are_saved_merged_and_the_model_stays(tmp_path: Path) -> None:

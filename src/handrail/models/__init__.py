@@ -1,7 +1,7 @@
 """Models: loading, adapters, tree attention, log-probabilities of replies."""
 
 from handrail.models.device import native_bfloat16, resolve_device, resolve_dtype
-from handrail.models.load import load_policy, random_policy
+from handrail.models.load import load_policy, load_tokenizer, random_policy
 from handrail.models.policy import Policy
 from handrail.models.settings import ModelSettings
 
@@ -9,6 +9,7 @@ __all__ = [
     "ModelSettings",
     "Policy",
     "load_policy",
+    "load_tokenizer",
     "native_bfloat16",
     "random_policy",
     "resolve_device",

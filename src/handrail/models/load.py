@@ -38,13 +38,8 @@ def load_policy(name_or_path: str | Path, settings: ModelSettings | None = None)
     where = _resolve(str(name_or_path))
     register()
     tokenizer = _quietly(where, AutoTokenizer.from_pretrained)
+    _config(where, str(name_or_path))
     frozen_dtype = torch.bfloat16 if settings.dtype == "bfloat16" else torch.float32
-    config = _quietly(where, AutoConfig.from_pretrained)
-    if type(config) not in AutoModelForCausalLM._model_mapping:
-        raise ModelError(
-            f"'{name_or_path}' is of the type '{config.model_type}', not a causal language model",
-            "Name a model that transformers loads with AutoModelForCausalLM",
-        )
     model = _quietly(
         where,
         AutoModelForCausalLM.from_pretrained,
@@ -52,6 +47,18 @@ def load_policy(name_or_path: str | Path, settings: ModelSettings | None = None)
         attn_implementation=ATTENTION,
     )
     return wrap(model, tokenizer, settings)
+
+
+def load_tokenizer(name_or_path: str | Path, style: str = "auto") -> tuple[Any, int | None]:
+    """A model's tokenizer and how many positions it takes (None: not stated), without its weights.
+
+    Raises as `load_policy`. `style` is that of `ModelSettings`.
+    """
+    where = _resolve(str(name_or_path))
+    tokenizer = _quietly(where, AutoTokenizer.from_pretrained)
+    _set_style(tokenizer, style)
+    config = _config(where, str(name_or_path))
+    return tokenizer, getattr(config.get_text_config(), "max_position_embeddings", None)
 
 
 def random_policy(
@@ -70,8 +77,7 @@ def random_policy(
 def wrap(model: nn.Module, tokenizer: Any, settings: ModelSettings) -> Policy:
     """A policy around a loaded model: adapters, checkpointing, device."""
     settings = _resolved(settings)
-    if settings.style != "auto":
-        tokenizer.init_kwargs["handrail_style"] = settings.style  # saved with the tokenizer
+    _set_style(tokenizer, settings.style)
     for module in model.modules():
         if isinstance(module, nn.Dropout):
             module.p = 0.0  # a reply's log-probability is a function of its tokens alone
@@ -89,6 +95,22 @@ def wrap(model: nn.Module, tokenizer: Any, settings: ModelSettings) -> Policy:
         enable({"use_reentrant": False})
     model.train()
     return policy
+
+
+def _set_style(tokenizer: Any, style: str) -> None:
+    if style != "auto":
+        tokenizer.init_kwargs["handrail_style"] = style  # saved with the tokenizer
+
+
+def _config(where: str, name: str) -> Any:
+    """The config of a causal language model."""
+    config = _quietly(where, AutoConfig.from_pretrained)
+    if type(config) not in AutoModelForCausalLM._model_mapping:
+        raise ModelError(
+            f"'{name}' is of the type '{config.model_type}', not a causal language model",
+            "Name a model that transformers loads with AutoModelForCausalLM",
+        )
+    return config
 
 
 def _resolved(settings: ModelSettings) -> ModelSettings:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from handrail.recipes.run import spread
-from handrail.records import RecordError, Skip, Turn
+from handrail.records import HandrailWarning, RecordError, Skip, Turn
 from handrail.records.store import OnError
 from handrail.sources.arrow import parquet_names
 from handrail.sources.grading import agent_turns
@@ -19,6 +20,7 @@ from handrail.sources.similar import SimilarTurns
 from handrail.sources.tables_out import read_file
 
 _ALIKE, _OTHERS = 8, 4  # replies to similar messages, and any replies, that are tried
+_SHOWN = 5  # warnings told one by one
 
 
 @dataclass(frozen=True)
@@ -33,7 +35,8 @@ class OwnTurns:
 def read_turns(path: str, playbook: str = "", on_error: OnError = "stop") -> OwnTurns:
     """Turns of a file of turns or of conversations.
 
-    Bad records are counted under `on_error` "skip".
+    Bad records are counted under `on_error` "skip"; what was read all the same although it looks
+    wrong (swapped roles, spoilt text) is a HandrailWarning.
 
     Raises:
         RecordError: a bad record under "stop", or conversations without a playbook.
@@ -42,6 +45,7 @@ def read_turns(path: str, playbook: str = "", on_error: OnError = "stop") -> Own
         kept = read_file(path, Turn, on_error)
         return OwnTurns(kept.records, kept.skipped, recorded=False)
     loaded = read_conversations(path, on_error=on_error)
+    _tell(path, loaded.warnings)
     book = load_playbook(playbook) if playbook else None
     talks = [c if c.playbook else c.model_copy(update={"playbook": book}) for c in loaded.records]
     bare = [c.id for c in talks if c.playbook is None]
@@ -72,6 +76,14 @@ def retrieve_rejected(turns: Sequence[Turn], pool: Sequence[Turn], tally: Tally)
         for turn, near in zip(able, found, strict=True)
     }
     return [made.get(turn.id, turn) for turn in turns]
+
+
+def _tell(path: str, found: Sequence[Skip]) -> None:
+    for one in found[:_SHOWN]:
+        warnings.warn(f"{one.where}: {one.reason}", HandrailWarning, stacklevel=3)
+    if len(found) > _SHOWN:
+        more = f"{path}: and {len(found) - _SHOWN:,} more warnings (`handrail data check` has all)"
+        warnings.warn(more, HandrailWarning, stacklevel=3)
 
 
 def _holds_turns(path: Path) -> bool:

@@ -12,8 +12,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from handrail.models import load_tokenizer
 from handrail.recipes.corpus import Corpus
-from handrail.recipes.flow import Trained, load, model_key, style_key
+from handrail.recipes.flow import Trained, model_key, style_key
 from handrail.recipes.retrieval import rank_sets
 from handrail.recipes.run import Run, digest_records, read_json, write_json
 from handrail.recipes.settings import FlowSettings
@@ -91,8 +92,8 @@ def _stage(
     }
 
     def make(folder: Path) -> None:
-        policy, renderer = load(str(base.model), settings)
-        found = fit(turns, renderer, policy.max_positions, settings, what)
+        tokenizer, positions = load_tokenizer(base.model, settings.style)
+        found = fit(turns, Renderer(tokenizer), positions, settings, what)
         kept: dict[str, Any] = {
             "left_out": found.left_out,
             "dropped": found.dropped,
