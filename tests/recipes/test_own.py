@@ -1,0 +1,47 @@
+"""The user's own file: what is read although it looks wrong is told."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+
+import pytest
+
+from handrail.recipes.own import read_turns
+from handrail.records import (
+    Conversation,
+    HandrailWarning,
+    Message,
+    Playbook,
+    RecordError,
+    write_jsonl,
+)
+from handrail.world import guardrail
+
+BOOK = Playbook(guardrails=(guardrail("please_every"),))
+AGENT = "Thank you for contacting us. How can I help you today?"
+CUSTOMER = "My order has not come."
+
+
+def talk(n: int, first: str, second: str) -> Conversation:
+    said = (Message(role="user", content=first), Message(role="assistant", content=second))
+    return Conversation(id=f"c{n}", messages=said, playbook=BOOK)
+
+
+def test_swapped_roles_stop_or_are_told(tmp_path: Path) -> None:
+    path = str(tmp_path / "talks.jsonl")
+    write_jsonl(path, [talk(n, AGENT, CUSTOMER) for n in range(4)])
+    with pytest.raises(RecordError, match="the roles look swapped"):
+        read_turns(path)
+    with pytest.warns(HandrailWarning, match="the roles look swapped"):
+        own = read_turns(path, on_error="skip")
+    assert len(own.turns) == 4
+    assert own.skipped == []
+
+
+def test_what_looks_right_is_read_in_silence(tmp_path: Path) -> None:
+    path = str(tmp_path / "talks.jsonl")
+    write_jsonl(path, [talk(n, CUSTOMER, AGENT) for n in range(4)])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert len(read_turns(path).turns) == 4
