@@ -5,13 +5,15 @@ from __future__ import annotations
 import multiprocessing
 import os
 import time
+import warnings
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from handrail.recipes.run import Run, digest, read_json, watcher, write_json
-from handrail.records import RunError
+import handrail
+from handrail.recipes.run import Run, digest, read_json, versions, watcher, write_json
+from handrail.records import HandrailWarning, RunError
 from handrail.training import Progress
 
 
@@ -34,6 +36,25 @@ def test_a_stage_is_made_once_for_equal_inputs_and_again_for_others(tmp_path: Pa
     assert (first / "result.txt").read_text() == "anew"
     assert run.made == ["a", "a"]
     assert run.reused == ["a"]
+
+
+def test_a_stage_of_another_version_is_kept_and_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(handrail, "__version__", "0.0.9")
+    for name in ("a", "b"):
+        Run(tmp_path).stage(name, 1, counting([]))
+    assert versions(tmp_path) == "0.0.9"
+    monkeypatch.undo()
+    calls: list[Path] = []
+    run = Run(tmp_path)
+    with pytest.warns(HandrailWarning, match="'a' was made by Handrail 0.0.9"):
+        run.stage("a", 1, counting(calls))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # once is enough
+        run.stage("b", 1, counting(calls))
+    assert not calls
+    assert versions(tmp_path) == f"{handrail.__version__}, some stages by 0.0.9"
 
 
 def test_a_stage_that_failed_is_absent_and_gets_its_own_files_back(tmp_path: Path) -> None:

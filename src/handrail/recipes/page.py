@@ -5,12 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import handrail
 from handrail.ranking import Estimate
 from handrail.recipes.acts import PUBLISHED
 from handrail.recipes.outcome import Findings, Outcomes, find, keep
 from handrail.recipes.retrieval import unranked
-from handrail.recipes.run import Run, read_json
+from handrail.recipes.run import Run, read_json, versions
 from handrail.recipes.systems import BASE, FLOW1, FLOW2, FLOW2_SFT, PAPER_TABLE1
 from handrail.records import Assessment, Skip
 from handrail.reports import (
@@ -74,7 +73,7 @@ def write_page(folder: Path, findings: Findings) -> dict[str, Any]:
             "judge": first.corpus.assessor.name,
         },
         settings=settings,
-        provenance={"handrail": handrail.__version__, **first.corpus.facts, **first.notes},
+        provenance={"handrail": versions(folder), **first.corpus.facts, **first.notes},
         command=read_json(folder / "config.json")["command"],
     )
     write_report(folder / "report.html", report)

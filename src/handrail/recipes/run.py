@@ -2,7 +2,7 @@
 
 run/
 config.json          the resolved settings and the command
-stages/NAME/         a finished stage; stage.json holds the digest of its inputs
+stages/NAME/         a finished stage; stage.json holds the digest of its inputs and who made it
 stages/.NAME.DIGEST/ a stage in the making; training resumes from what lies here
 report.html, summary.json
 """
@@ -14,6 +14,7 @@ import json
 import os
 import shutil
 import time
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,7 +22,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from pydantic import BaseModel
 
-from handrail.records import RunError, atomic_write
+import handrail
+from handrail.records import HandrailWarning, RunError, atomic_write
 
 if TYPE_CHECKING:  # what reads and writes run folders loads without torch
     from handrail.training.metrics import Progress as TrainProgress
@@ -97,6 +99,7 @@ class Run:
         self.folder, self.progress, self.frozen = Path(folder), progress, frozen
         self.made: list[str] = []
         self.reused: list[str] = []
+        self._told: set[str] = set()
 
     def stage(self, name: str, inputs: Any, make: Callable[[Path], None]) -> Path:
         """The folder of stage `name`: kept when whole and of the same inputs, else made.
@@ -107,7 +110,9 @@ class Run:
         key = digest(inputs)
         stages = self.folder / "stages"
         whole = stages / name
-        if _digest_of(whole) == key:
+        record = _record_of(whole)
+        if record.get("digest") == key:
+            self._compare(name, record.get("handrail", handrail.__version__))
             self.reused.append(name)
             return whole
         if self.frozen:
@@ -120,7 +125,11 @@ class Run:
         partial.mkdir(parents=True, exist_ok=True)
         begun = time.monotonic()
         make(partial)
-        record = {"digest": key, "seconds": round(time.monotonic() - begun, 1)}
+        record = {
+            "digest": key,
+            "seconds": round(time.monotonic() - begun, 1),
+            "handrail": handrail.__version__,
+        }
         with atomic_write(partial / "stage.json") as file:
             json.dump(record, file)
         if whole.exists():
@@ -130,6 +139,18 @@ class Run:
             shutil.rmtree(stale)
         self.made.append(name)
         return whole
+
+    def _compare(self, name: str, version: str) -> None:
+        """Tell, once a version, that a kept stage is another version's."""
+        if version == handrail.__version__ or version in self._told or self.frozen:
+            return
+        self._told.add(version)
+        warnings.warn(
+            f"{self.folder}: the stage '{name}' was made by Handrail {version} and is kept; this "
+            f"is {handrail.__version__}. For figures of one version take another folder",
+            HandrailWarning,
+            stacklevel=3,
+        )
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -152,8 +173,21 @@ def read_json(path: Path) -> Any:
     return json.loads(path.read_text("utf-8"))
 
 
-def _digest_of(folder: Path) -> str | None:
+def versions(folder: Path) -> str:
+    """Which versions of Handrail made a run's stages, and this one, which writes its page."""
+    made = {_record_of(stage).get("handrail", "") for stage in sorted(folder.glob("stages/*"))}
+    others = sorted(made - {"", handrail.__version__})
+    return (
+        f"{handrail.__version__}, some stages by {', '.join(others)}"
+        if others
+        else (handrail.__version__)
+    )
+
+
+def _record_of(stage: Path) -> dict[str, Any]:
+    """What `stage.json` says; nothing where there is none that can be read."""
     try:
-        return read_json(folder / "stage.json")["digest"]
-    except (FileNotFoundError, json.JSONDecodeError, KeyError, NotADirectoryError):
-        return None
+        found = read_json(stage / "stage.json")
+    except (FileNotFoundError, json.JSONDecodeError, NotADirectoryError):
+        return {}
+    return found if isinstance(found, dict) else {}
