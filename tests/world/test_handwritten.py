@@ -9,6 +9,10 @@ A later round of 200 replies was written before its author had read the oracle's
 measured before any change for it (FIRST_CONTACT), then its first 100 and, after a second
 measurement, 50 more were opened to improve the oracle; the last 50 stayed sealed. Their author and
 the oracle's improver are one, so the first contact is the strictest figure.
+
+The third round's 550 replies are of three other hands, who knew the rules' wordings and the format
+of these files and nothing of the oracle. 300 were opened after the first contact; whoever improved
+the oracle has seen nothing of the other 250 but figures.
 """
 
 from __future__ import annotations
@@ -29,17 +33,22 @@ from handrail.world import Oracle, guardrail
 FOLDER = Path(__file__).parent / "handwritten"
 DEVELOPED = ("bank", "telecom", "retail", "mixed", "fine", "fresh")
 HELD_OUT = ("heldout",)
-OPENED = ("later_a", "later_b_open")
-SEALED = ("later_b_sealed",)
+OPENED = ("later_a", "later_b_open", "third_open")
+SEALED = {"later, sealed": "later_b_sealed", "third, sealed": "third_sealed"}
 # Agreement in percent: adherence, naturalness, hallucination, all three.
 FIRST_CONTACT = {
     "later, first 100": (88.0, 91.0, 91.0, 74.0),
     "later, second 100": (86.0, 88.0, 90.0, 69.0),
     "later, sealed 50 of these": (84.0, 84.0, 94.0, 66.0),
+    "third, opened 300": (82.7, 92.3, 91.7, 71.3),
+    "third, sealed 250": (85.6, 96.0, 91.6, 76.8),
 }
 SECOND_CONTACT = {"later, second 100": (92.0, 90.0, 90.0, 75.0)}
-# What the oracle reached on the sealed replies, less one reply: below it something was lost.
-SEALED_FLOOR = {"adherence": 0.90, "naturalness": 0.86, "hallucination": 0.92}
+# What the oracle reached on sealed replies, less one reply: below it something was lost.
+SEALED_FLOOR = {
+    "later, sealed": {"adherence": 0.90, "naturalness": 0.86, "hallucination": 0.92},
+    "third, sealed": {"adherence": 0.852, "naturalness": 0.956, "hallucination": 0.912},
+}
 ROLES = {"user": "user", "agent": "assistant", "facts": "tool"}
 DIMENSIONS = ("adherence", "naturalness", "hallucination")
 
@@ -184,24 +193,33 @@ def test_agreement_on_the_opened_later_replies(
 
 
 @pytest.mark.filterwarnings("always")
-def test_agreement_on_the_sealed_later_replies(
-    record_property: Callable[[str, object], None],
+@pytest.mark.parametrize("title", SEALED)
+def test_agreement_on_sealed_replies(
+    title: str, record_property: Callable[[str, object], None]
 ) -> None:
-    results = judged(SEALED)
-    line = _report("later, sealed", results, record_property)
-    for title, kept in (("first contact", FIRST_CONTACT), ("second contact", SECOND_CONTACT)):
+    results = judged((SEALED[title],))
+    line = _report(title, results, record_property)
+    for contact, kept in (("first contact", FIRST_CONTACT), ("second contact", SECOND_CONTACT)):
         for part, percents in kept.items():
-            named = zip((*DIMENSIONS, "all three"), percents, strict=True)
-            told = f"{title}, {part}: " + ", ".join(f"{name} {share}%" for name, share in named)
-            warnings.warn(told, stacklevel=1)
+            if part.startswith(title.partition(",")[0]):
+                named = zip((*DIMENSIONS, "all three"), percents, strict=True)
+                told = ", ".join(f"{name} {share}%" for name, share in named)
+                warnings.warn(f"{contact}, {part}: {told}", stacklevel=1)
     shares = figures(results)
     # No list of disagreements here either.
-    assert all(shares[d] >= floor for d, floor in SEALED_FLOOR.items()), line
+    assert all(shares[d] >= floor for d, floor in SEALED_FLOOR[title].items()), line
 
 
-def test_later_data_is_varied() -> None:
-    labels = read(OPENED + SEALED)
-    assert len(labels) == 200
+@pytest.mark.parametrize(
+    ("names", "n"),
+    [
+        (("later_a", "later_b_open", "later_b_sealed"), 200),
+        (("third_open", "third_sealed"), 550),
+    ],
+)
+def test_later_data_is_varied(names: tuple[str, ...], n: int) -> None:
+    labels = read(names)
+    assert len(labels) == n
     assert not any(label.relabelled for label in labels)
     assert len({g.id for label in labels for g in label.turn.playbook.guardrails}) >= 45
     assert len({rule for label in labels for rule in label.breaks}) >= 45
