@@ -1,10 +1,10 @@
 """Make what both sides read: a model with random weights, its tokenizer, and the data.
 
-    python prepare.py FOLDER SHAPE SIZE OBJECTIVE UNITS TURNS SEED
+    python prepare.py FOLDER SHAPE SIZE OBJECTIVE UNITS TURNS SEED EXAMPLES
 
 `turns.jsonl` is for Handrail, `rows.jsonl` for TRL: the same replies at the same turns, each in
-its full prompt. For SFT a whole conversation is one row of TRL's, with labels on the agent's
-tokens only, which is the least work that TRL can do for it.
+its full prompt. For SFT, EXAMPLES says what a row of TRL's is: a whole "conversation" with labels
+on the agent's tokens only, which is the least work that TRL can do for it, or one "turn".
 """
 
 from __future__ import annotations
@@ -109,6 +109,18 @@ def reply_rows(turns: list[Turn], texts: Texts) -> list[Row]:
     ]
 
 
+def turn_rows(turns: list[Turn], renderer: Renderer) -> list[Row]:
+    """One row per turn; labels on the tokens of its best reply."""
+    rows: list[Row] = []
+    for turn in turns:
+        best = turn.best()
+        if best is not None:
+            prompt, reply = renderer.prompt_ids(turn), renderer.reply_ids(turn.replies[best].text)
+            labels = [-100] * len(prompt) + reply
+            rows.append({"input_ids": prompt + reply, "labels": labels, "keys": [[turn.id, best]]})
+    return rows
+
+
 def sft_rows(turns: list[Turn], renderer: Renderer) -> list[Row]:
     """One row per conversation; labels on the tokens of every turn's best reply."""
     last: dict[str, Row] = {}
@@ -131,6 +143,7 @@ def main() -> None:
     """Write the folder."""
     folder, shape, size_name, objective = Path(sys.argv[1]), *sys.argv[2:5]
     units, turns_each, seed = map(int, sys.argv[5:8])
+    examples = sys.argv[8]
     size = SIZES[size_name]
     tokenizer = make_tokenizer(size.vocab)
     make_model(size, seed).save_pretrained(folder / "model")
@@ -140,7 +153,7 @@ def main() -> None:
     write_jsonl(folder / "turns.jsonl", turns)
     texts = Texts(tokenizer, renderer)
     if objective == "sft":
-        rows = sft_rows(turns, renderer)
+        rows = (turn_rows if examples == "turn" else sft_rows)(turns, renderer)
     elif objective == "kto":
         rows = reply_rows(turns, texts)
     else:

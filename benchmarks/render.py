@@ -30,7 +30,7 @@ def speed_target(row: Line) -> float | None:
         if row["objective"] == "kto":
             return 12.0
         if row["objective"] == "sft":
-            return 2.0
+            return 2.0 if row.get("trl_examples") != "turn" else None
         return _SPEED.get((row["shape"], row["size"], row["dtype"]))
     if row["shape"] == "long_prompt":
         return {"S": 3.0, "M": 5.0}.get(row["size"])
@@ -59,7 +59,8 @@ def read(path: Path) -> list[Line]:
     for text in path.read_text().splitlines():
         if text.strip():
             line = json.loads(text)
-            newest[(kind(line), *(line.get(name) for name in names), small(line))] = line
+            examples = line.get("trl_examples") == "turn"
+            newest[(kind(line), *(line.get(name) for name in names), small(line), examples)] = line
     return list(newest.values())
 
 
@@ -92,7 +93,8 @@ def verdict(value: float, target: float | None, at_least: bool) -> str:
 def name_of(line: Line) -> str:
     """A row's name."""
     turns = f", {line['turns']} turns" if line.get("turns") not in (None, 10) else ""
-    return f"{line['shape']}{turns}"
+    examples = ", TRL's examples single turns" if line.get("trl_examples") == "turn" else ""
+    return f"{line['shape']}{turns}{examples}"
 
 
 def speed_row(line: Line) -> list[str]:
@@ -170,6 +172,8 @@ def bound_table(lines: list[Line]) -> str:
     for line in lines:
         bound = bounds.get((kind(line), line.get("size"), line.get("dtype")))
         if bound is None or "handrail" not in line or small(line):
+            continue
+        if line.get("trl_examples") == "turn":
             continue
         # The bound counts pairs (SFT: agent turns), and every weight's gradient: adapters do less.
         if line["objective"] not in ("dpo", "ipo", "sft") or line["mode"] != "full":
@@ -261,7 +265,8 @@ def missing_text(lines: list[Line], rows: Sequence[Any]) -> str:
         return "Every row was measured.\n"
     return "".join(
         f"- {r.shape}{f', {r.turns} turns' if r.shape == 'conversation' else ''}, {r.size}, "
-        f"{r.objective}, {r.mode}, {r.dtype}{', smallest micro-batches' if r.trl_micro else ''}\n"
+        f"{r.objective}{', one example a turn' if r.trl_examples == 'turn' else ''}, "
+        f"{r.mode}, {r.dtype}{', smallest micro-batches' if r.trl_micro else ''}\n"
         for r in left
     )
 

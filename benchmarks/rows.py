@@ -30,11 +30,12 @@ class Row:
     trl_batch: int = 0
     trl_micro: int = 0
     row_tokens: int = 0
+    trl_examples: str = "conversation"  # of SFT
 
     def command(self, rounds: int | None, threads: int) -> list[str]:
         """The command line of the row."""
         command = [sys.executable, str(HERE / "train.py"), "--json", "--threads", str(threads)]
-        for name in ("shape", "size", "objective", "mode", "dtype", "turns"):
+        for name in ("shape", "size", "objective", "mode", "dtype", "turns", "trl_examples"):
             command += [f"--{name}", str(getattr(self, name))]
         for name in ("trl_batch", "trl_micro", "row_tokens"):
             if getattr(self, name):
@@ -47,6 +48,8 @@ class Row:
         if line.get("turns") not in (None, self.turns):
             return False
         if bool(self.trl_micro) != small(line):
+            return False
+        if (line.get("trl_examples") or "conversation") != self.trl_examples:
             return False
         return all(line.get(name) == getattr(self, name) for name in names)
 
@@ -61,6 +64,7 @@ ROWS = (
     Row("short_prompt"),
     Row(objective="kto", rounds=2),
     Row(objective="sft"),
+    Row(objective="sft", trl_examples="turn", rounds=2),
     Row(trl_micro=1, row_tokens=1, rounds=2),
     Row("long_prompt", trl_micro=1, row_tokens=1, rounds=2),
     Row(objective="ipo", rounds=2),

@@ -66,6 +66,12 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--trl-batch", type=int, help="pairs (KTO: replies) per step of TRL's")
     parser.add_argument("--epochs", type=int, default=1, help="timed passes of TRL's over the data")
     parser.add_argument("--handrail-epochs", type=int, default=3, help="timed passes of Handrail's")
+    parser.add_argument(
+        "--trl-examples",
+        choices=("conversation", "turn"),
+        default="conversation",
+        help="SFT: what one example of TRL's is; a turn comes with its whole prompt",
+    )
     parser.add_argument("--trl-micro", type=int, help="rows at a time; default: the whole step")
     parser.add_argument(
         "--row-tokens", type=int, help="of Handrail's micro-batches; 1: one tree each"
@@ -82,7 +88,7 @@ def units_of(args: argparse.Namespace, turns: int) -> tuple[int, int]:
     batch = trl_batch(args)
     units = args.units or max(1, -(-PAIRS_PER_STEP_FACTOR * batch // per_unit))
     if args.objective == "sft" and not args.units:
-        units = max(units, batch)
+        units = max(units, batch if args.trl_examples == "conversation" else 1)
     while not args.units and rows_of(args, units, turns) % batch:
         units += 1
     return units, units * per_unit
@@ -90,7 +96,7 @@ def units_of(args: argparse.Namespace, turns: int) -> tuple[int, int]:
 
 def rows_of(args: argparse.Namespace, units: int, turns: int) -> int:
     """How many rows TRL sees for so many units."""
-    if args.objective == "sft":
+    if args.objective == "sft" and args.trl_examples == "conversation":
         return units
     if args.objective == "kto":
         return units * 2 * (turns if args.shape == "conversation" else 1)
@@ -101,7 +107,8 @@ def trl_batch(args: argparse.Namespace) -> int:
     """Rows per step of TRL's: what is best for it, or what was asked for."""
     if args.trl_batch:
         return int(args.trl_batch)
-    return 1 if args.objective == "sft" else SIZES[args.size].batch
+    whole = args.objective == "sft" and args.trl_examples == "conversation"
+    return 1 if whole else SIZES[args.size].batch
 
 
 def run_side(side: str, job: Job, env: dict[str, str]) -> Result:
@@ -128,7 +135,7 @@ def measure(args: argparse.Namespace, turns: int) -> Result:
     results: dict[str, list[Result]] = {side: [] for side in sides}
     try:
         prepare = [sys.executable, str(HERE / "prepare.py"), str(folder), args.shape, args.size]
-        prepare += [args.objective, str(units), str(turns), str(args.seed)]
+        prepare += [args.objective, str(units), str(turns), str(args.seed), args.trl_examples]
         done = subprocess.run(prepare, env=env, capture_output=True, text=True, check=False)
         if done.returncode:
             fail(f"the data could not be made:\n{done.stderr[-4000:]}")
@@ -220,6 +227,7 @@ def summary(
         "rounds": args.rounds,
         "threads": args.threads,
         "trl_batch": trl_batch(args),
+        "trl_examples": args.trl_examples if args.objective == "sft" else None,
         "trl_micro": args.trl_micro or trl_batch(args),
         "row_tokens": args.row_tokens,
     }

@@ -76,6 +76,10 @@ def test_trl_rows_hold_the_same_tokens(module: Any, renderer: Any) -> None:
     assert len(whole) == 1
     assert len(whole[0]["input_ids"]) == 300 + 3 * 170
     assert sum(x != -100 for x in whole[0]["labels"]) == 3 * 110
+    single = prepare.turn_rows(turns, renderer)
+    assert [len(row["input_ids"]) for row in single] == [300 + 170, 300 + 340, 300 + 510]
+    assert [sum(x != -100 for x in row["labels"]) for row in single] == [110] * 3
+    assert single[-1]["input_ids"] == whole[0]["input_ids"]
 
 
 def test_bound_counts_what_torch_counts(module: Any) -> None:
@@ -173,10 +177,24 @@ def test_render_without_any_row_says_so(module: Any, tmp_path: Path) -> None:
     assert "{{" not in text
 
 
-@pytest.mark.parametrize("objective", ["dpo", "sft"])
+def test_trl_with_single_turns_is_a_row_of_its_own(module: Any, tmp_path: Path) -> None:
+    render, rows = module("render"), module("rows").ROWS
+    source = tmp_path / "r.jsonl"
+    whole, single = _line(objective="sft"), _line(objective="sft", trl_examples="turn", ratio=9.0)
+    source.write_text("".join(json.dumps(x) + "\n" for x in (whole, single)))
+    lines = render.read(source)
+    text = render.main_table(lines)
+    assert text.count("TRL's examples single turns") == 1
+    assert [sum(row.measured_by(line) for row in rows) for line in lines] == [1, 1]
+    assert render.speed_target(single) is None
+
+
+@pytest.mark.parametrize("objective", ["dpo", "sft", "sft by turn"])
 def test_whole_comparison_at_the_least_size(objective: str) -> None:
     pytest.importorskip("trl")
     command = [sys.executable, str(BENCHMARKS / "train.py"), "--json", "--size", "T"]
+    objective, _, by_turn = objective.partition(" ")
+    command += ["--trl-examples", "turn"] if by_turn else []
     command += ["--objective", objective, "--turns", "2", "--units", "2", "--trl-batch", "2"]
     command += ["--rounds", "1", "--threads", "1", "--handrail-epochs", "1"]
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ)
