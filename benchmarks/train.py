@@ -187,10 +187,12 @@ def side_summary(results: list[Result], pairs: int) -> Result:
     }
 
 
-def agreement(results: dict[str, list[Result]], objective: str, dtype: str) -> Result:
+def agreement(results: dict[str, list[Result]], shape: str, objective: str, dtype: str) -> Result:
     """Whether both sides trained the same tokens and see the same model, or the error."""
     ours, theirs = results["handrail"][0], results["trl"][0]
-    if ours["epoch_tokens"] != theirs["epoch_tokens"]:
+    # Each of K ranked replies is in K - 1 pairs: TRL reads it as often, a tree once.
+    times = K - 1 if shape == "k4" and objective in ("dpo", "ipo") else 1
+    if ours["epoch_tokens"] * times != theirs["epoch_tokens"]:
         fail(f"trained tokens differ: {ours['epoch_tokens']} and {theirs['epoch_tokens']}")
     lengths, worst = ours["lengths"], 0.0
     for key, value in theirs["logps"].items():
@@ -241,7 +243,7 @@ def summary(
         line["ratio_of"] = "trained_tokens_per_s" if args.objective == "sft" else "pairs_per_s"
         line["cpu_ratio"] = ours["pairs_per_cpu_s"] / theirs["pairs_per_cpu_s"]
         line["memory_ratio"] = ours["peak_rss_mb"] / theirs["peak_rss_mb"]
-        line["agreement"] = agreement(results, args.objective, args.dtype)
+        line["agreement"] = agreement(results, args.shape, args.objective, args.dtype)
     return line | {
         "versions": versions(),
         "machine": machine(),

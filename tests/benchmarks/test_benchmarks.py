@@ -189,6 +189,19 @@ def test_trl_with_single_turns_is_a_row_of_its_own(module: Any, tmp_path: Path) 
     assert render.speed_target(single) is None
 
 
+def test_ranked_replies_are_compared_at_the_least_size() -> None:
+    pytest.importorskip("trl")
+    command = [sys.executable, str(BENCHMARKS / "train.py"), "--json", "--size", "T"]
+    command += ["--shape", "k4", "--units", "1", "--trl-batch", "2", "--rounds", "1"]
+    command += ["--threads", "1", "--handrail-epochs", "1"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ)
+    assert done.returncode == 0, done.stderr[-3000:]
+    line = json.loads(done.stdout)
+    assert line["pairs"] == 6
+    assert line["handrail"]["epoch_tokens"] * 3 == line["trl"]["epoch_tokens"] == 1800
+    assert line["agreement"]["replies_compared"] == 4
+
+
 @pytest.mark.parametrize("objective", ["dpo", "sft", "sft by turn"])
 def test_whole_comparison_at_the_least_size(objective: str) -> None:
     pytest.importorskip("trl")
