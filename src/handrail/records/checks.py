@@ -28,6 +28,7 @@ from pydantic import (
 )
 
 from handrail.records.errors import nearest_name
+from handrail.records.negation import negated as negated
 
 
 class CheckResult(StrEnum):
@@ -39,27 +40,6 @@ class CheckResult(StrEnum):
 
 
 Context = Sequence[tuple[str, str]]  # (role, content) of each earlier message
-
-_NEGATION = re.compile(
-    r"\b(?!(?:don't|do not|no) (?:worr|problem|doubt|hesitate|idea)|not only\b|no later\b)"
-    r"(?:not|never|no|without|cannot|nor|neither|avoid|refrain|don't|won't|can't|didn't|doesn't"
-    r"|isn't|aren't|wouldn't|shouldn't|couldn't|haven't|hasn't|needn't|mustn't|unable|rather than"
-    r"|instead of)\b",
-    re.IGNORECASE,
-)
-# A mention that its own clause denies afterwards: "a photo is not needed".
-_DENIED = re.compile(
-    r"[^.!?;:,\n]{0,60}?\b(?:is|are|was|were|will|can|would)(?: not|n't|not)(?: be)?(?: \w+)? "
-    r"(?:possible|available|needed|necessary|required|offered|sent|an option)\b",
-    re.IGNORECASE,
-)
-# Where the reach of a negation ends: sentence ends and contrasting conjunctions.
-_CLAUSE_END = re.compile(
-    r"[.!?;:\n]|,?\s\b(?:but|however|though|instead|yet)\b"
-    r"|(?:,|,? (?:and|so|then))\s"
-    r"(?=(?:i|we|you|it|he|she|they|this|that|there|please|your|our|the|just|only|rather)\b)",
-    re.IGNORECASE,
-)
 
 
 @lru_cache(maxsize=8192)
@@ -75,28 +55,30 @@ def _normal(text: str) -> str:
     return re.sub(r"\s+", " ", text).strip()
 
 
-@lru_cache(maxsize=8192)
-def _clause_ends(text: str) -> tuple[int, ...]:
-    return tuple(match.end() for match in _CLAUSE_END.finditer(text))
-
-
-def negated(text: str, start: int) -> bool:
-    """Whether the match that begins at `start` stands after a negation in its own clause."""
-    begin = max((end for end in _clause_ends(text) if end <= start), default=0)
-    return _NEGATION.search(text, begin, start) is not None or bool(_DENIED.match(text, start))
-
-
 def asserted(patterns: Sequence[str], text: str) -> bool:
-    """Whether any pattern occurs in `text` outside the reach of a negation."""
+    """Whether any pattern occurs in `text` outside the reach of a negation.
+
+    What a group named `skip` matched does not count: `(?P<skip>if you agree, .*)|I will send it`.
+    """
     return any(
-        not negated(text, match.start())
+        not _skipped(match) and not negated(text, match.start())
         for pattern in patterns
         for match in _compiled(pattern).finditer(text)
     )
 
 
+def _skipped(match: re.Match[str]) -> bool:
+    return "skip" in match.re.groupindex and match["skip"] is not None
+
+
 def found(patterns: Sequence[str], text: str) -> bool:
     """Whether any pattern occurs in `text`, negated or not."""
+    return _found(tuple(patterns), text)
+
+
+@lru_cache(maxsize=8192)
+def _found(patterns: tuple[str, ...], text: str) -> bool:
+    # Rules share conditions, and the replies to one message share that message.
     return any(_compiled(p).search(text) for p in patterns)
 
 

@@ -20,10 +20,7 @@ _UNITS = (
     *("eighteen", "nineteen"),
 )
 _TENS = ("twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety")
-NUMBER = (
-    r"(?:\d+|a couple of|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve"
-    r"|fourteen|fifteen|twenty|thirty|forty-eight|twenty-four)"
-)
+_NAME = re.compile(r"<(\w+)>")
 # Which moments in a conversation a family's condition names; triggers are named after them.
 _CUE_OF_TRIGGER = {"done": "close", "gives_id": "identify", "gives_name": "named"}
 
@@ -56,27 +53,51 @@ class Family:
 
 
 _SYNONYMS = {
-    "text message": r"(?:text(?: message)?s?|sms)",
-    "letter": r"(?:letters?|post)",
+    "text message": r"(?:text(?: message| msg)?(?:s|ed)?|sms(?:es)?)",
+    "letter": r"(?:letters?|post|paper mail)",
     "e-mail": r"e-?mails?",
-    "e-mail address": r"(?:e-?)?mail (?:address|account)",
-    "date of birth": r"(?:date of birth|birth ?date|birthday|when were you born)",
-    "postcode": r"(?:post ?code|postal code|zip(?: code)?)",
-    "postal address": r"(?:postal|mailing|post) address",
-    "phone number": r"(?:(?:tele)?phone|mobile) number",
-    "security word": r"(?:security|secret) ?word",
-    "full name": r"(?:(?:full|complete|whole) name|first and last names?|first name and surname)",
+    "e-mail address": r"(?:(?:e-?)?mail (?:address(?:es)?|account)"
+    r"|(?<=your )e-?mail(?! (?:with|from|about|of)))",
+    "date of birth": r"(?:date of birth|birth[- ]?dates?|birthday|d\.?o\.?b\b|day of birth"
+    r"|(?:when|(?:what|which|the) (?:day|date)(?: on which| when| that)?)"
+    r" (?:were )?you (?:were )?born)",
+    "postcode": r"(?:post[- ]?code|postal code|zip(?:[- ]?code)?)",
+    "postal address": r"(?:(?:postal|mailing|post|posting|correspondence|letter) address"
+    r"|address for (?:the |your )?(?:post|letters?|mail))",
+    "phone number": r"(?:(?:(?:tele)?phone|mobile|cell|contact)(?: phone)?"
+    r" ?(?:numbers?|no\b|nr\b|#)|numbers? of your (?:phone|mobile))",
+    "security word": r"(?:security|secret|safety|code)[- ]?word",
+    "full name": r"(?:(?:full|complete|whole|entire) name|name in full"
+    r"|(?:first|given|fore)[ -]?names?,? (?:and|&|plus) (?:last|family|sur|second)[ -]?names?"
+    r"|first,? and last names?|first name and surname|name and surname)",
     "students": r"students?",
-    "seniors": r"seniors?",
+    "seniors": r"(?:seniors?|senior citizens?|pensioners?|retirees?)",
+    "teachers": r"(?:teachers?|teaching staff)",
+    "new customers": r"(?:new (?:customers?|clients?|joiners?)|customers? who (?:are|is) new)",
 }
+# A number within a longer one, or the end of a range, is another number.
+_ALONE = r"(?<![\d.,$])(?<!\d-)(?<!y-)(?<!\d to )(?<!\d or )"
 
 
 def _years(months: int) -> str:
-    """The months as years, where they are whole years; else what matches nothing."""
+    """The months as years, where they are whole or half years; else what matches nothing."""
     years, rest = divmod(months, 12)
+    if rest and months == 18:
+        return r"(?:1\.5|one and a half) years?|(?:a|one) year and a half|(?:a|one)-and-a-half-year"
     if rest:
-        return "(?!)"
-    return rf"(?:{years}|{number_word(years)}{'|a' if years == 1 else ''})(?: full)?[ -]years?"
+        return "half a year" if months == 6 else "(?!)"
+    one = "|a" if years == 1 else ""
+    return rf"(?:{years}|{number_word(years)}{one})(?: full| whole)?[ -]years?"
+
+
+def _hours(hours: int) -> str:
+    """The hours, also as days where they are whole days."""
+    days, rest = divmod(hours, 24)
+    text = rf"\b{value_pattern(str(hours))}(?: short| full)?(?:[ -]hours?|[ -]?hrs?|h)\b"
+    if rest:
+        return text
+    one = "|a" if days == 1 else ""
+    return rf"(?:{text}|{_ALONE}\b(?:{days}|{number_word(days)}{one})(?: full)?[ -]days?\b)"
 
 
 def number_word(n: int) -> str:
@@ -96,16 +117,34 @@ def value_pattern(value: str) -> str:
     """A pattern for a parameter's value that other writers' spellings match too."""
     if value.isdigit():
         words = number_word(int(value)).replace("-", "[- ]")
-        return rf"(?:{value}|{words})" if words != value else value
+        words += {"12": "|a dozen", "2": "|a couple(?: of)?", "6": "|half a dozen"}.get(value, "")
+        return rf"{_ALONE}(?:{value}(?![.,]\d)|{words})(?!-(?:one|two|three|four|five|eight)\b)"
     hour = re.fullmatch(r"(\d+) ([ap])m", value)
     if hour:
-        word = number_word(int(hour[1]))
-        half = "in the morning" if hour[2] == "a" else "(?:in the (?:afternoon|evening)|at night)"
-        return rf"(?:{hour[1]}|{word})(?::00)? ?(?:{hour[2]}\.?m\b\.?|o'clock|{half})"
+        return _hour(int(hour[1]), hour[2])
     if value in _SYNONYMS:
         return _SYNONYMS[value]
+    if value.endswith(" number"):
+        head = re.escape(value.removesuffix(" number"))
+        return (
+            rf"(?:{head}(?:,? (?:and|&|or|plus) (?:the |your )?\w+)?[\s-]+"
+            r"(?:numbers?\b|no\b|nr\b|#)"
+            rf"|numbers? (?:of|for|on|does|has) (?:your|the|this|that) {head}\b)"
+        )
     text = re.escape(value).replace(r"\ ", r"[\s-]+").replace(r"\-", "[- ]?")
-    return text[:-1] + "(?:s|y|ies)?" if value.endswith("ies") else text
+    text = re.sub(r"(?<=[A-Z]{3})(?=\d)|(?<=[a-z])(?=[A-Z])", "[ -]?", text)
+    return text[:-3] + "(?:y|ies)" if value.endswith("ies") else text
+
+
+def _hour(hour: int, half: str) -> str:
+    """A full hour in either clock, the half of the day said or left open."""
+    late = hour + 12 if half == "p" else hour
+    said = "in the morning" if half == "a" else "(?:in the (?:afternoon|evening)|at night)"
+    other = "p" if half == "a" else "a"
+    return (
+        rf"(?:0?{hour}|{number_word(hour)}|{late})(?:[:.]00)?\b(?![:.]?\d)(?! ?{other}\.?m)"
+        rf"(?: ?{half}\.?m\b\.?| ?o'clock| ?hours| {said})*"
+    )
 
 
 def _cues(when: Mapping[str, Any]) -> frozenset[str]:
@@ -140,10 +179,22 @@ def families() -> dict[str, Family]:
     return out
 
 
+@lru_cache(maxsize=8192)
+def _whole(pattern: str) -> str:
+    """The pattern with the shared parts that it names put in."""
+    parts = table("parts")
+    while True:
+        put = _NAME.sub(lambda m: parts.get(m[1], m[0]), pattern)
+        if put == pattern:
+            return pattern
+        pattern = put
+
+
 def _spelled(pattern: str, values: Mapping[str, str]) -> str:
-    pattern = pattern.replace("<number>", NUMBER)
-    if "<years>" in pattern:
-        pattern = pattern.replace("<years>", _years(int(values["n"])))
+    pattern = _whole(pattern)
+    for name, computed in (("<years>", _years), ("<hours>", _hours)):
+        if name in pattern:
+            pattern = pattern.replace(name, f"(?:{computed(int(values['n']))})")
     for name, value in values.items():
         pattern = pattern.replace(f"<{name}>", value_pattern(value))
     return pattern
@@ -153,7 +204,7 @@ def _spell_all(raw: Mapping[str, Any], values: Mapping[str, str]) -> dict[str, A
     out: dict[str, Any] = {}
     for key, value in raw.items():
         if isinstance(value, str) and value.startswith("$"):
-            out[key] = tuple(table("triggers")[value[1:]])
+            out[key] = tuple(_whole(pattern) for pattern in table("triggers")[value[1:]])
         elif isinstance(value, (list, tuple)):
             out[key] = tuple(_spelled(v, values) for v in value)
         elif value == "<n-1>":
