@@ -7,8 +7,10 @@ from functools import lru_cache
 
 from handrail.records.checks import negated
 from handrail.world.facts import MONTHS, WEEKDAYS, Fact, digits, facts
-from handrail.world.lexicon import joined, known, stem
+from handrail.world.lexicon import joined, known, stem, words
+from handrail.world.matter import at_hand
 from handrail.world.phrases import table
+from handrail.world.promises import invented_events, invented_promises
 from handrail.world.source import Source, pool_names, sentences
 
 # Spans of time that are manners of speaking, not facts.
@@ -19,49 +21,15 @@ _UNDER_WAY = re.compile(
     r"\b(?!it\b|that\b|this\b|they\b|all\b)(\w+) (?:is|are) "
     r"(?:on (?:its|their) way|in the (?:post|mail)|in transit|out for delivery)\b"
 )
-_TITLES = frozenset(
-    [
-        "i",
-        "mr",
-        "mrs",
-        "ms",
-        "dr",
-        "miss",
-        "sir",
-        "madam",
-        "dear",
-        "pin",
-        "sim",
-        "id",
-        "sms",
-        "gb",
-        "iban",
-        "atm",
-        "ok",
-        "pdf",
-        "usa",
-        "uk",
-        "eu",
-        "faq",
-        "asap",
-        "fyi",
-        "btw",
-        "eta",
-        "tbh",
-        "imo",
-        "lol",
-        "vip",
-        "tv",
-        "pc",
-        "url",
-        "vat",
-        "gdpr",
-        "it's",
-    ]
-)
 _PRODUCT = (
     r"(?:plan|app|package|tariff|bundle|club|program|programme|card|membership|subscription|deal"
-    r"|portal|centre|center|store|shop|bank|account)"
+    r"|portal|centre|center|store|shop|bank|account|fund|bonds?|scheme|insurance|cover|pass"
+    r"|savings|credit|loan|edition|investment)"
+)
+_CAMEL = re.compile(r"\b[A-Z][a-z]+[A-Z][A-Za-z]+\b")
+_PLACE = re.compile(
+    r"\b(?!(?:Mr|Mrs|Ms|Dr|Miss) )(?:[A-Z][a-z]+ ){1,2}(?:Street|Road|Avenue|Lane|Square|Station"
+    r"|Airport|Park|Hotel|Mall|Tower|Bridge|Market|Hospital|School|Branch)\b"
 )
 _CAPITAL = re.compile(r"(?<![.!?:\"] )(?<![\w.@/'\"-])(?<!^)\b([A-Z][A-Za-z]+)\b")
 _FIRST = re.compile(r"(?:^|[.!?:] |, )([A-Z][a-z]+)\b")
@@ -73,7 +41,22 @@ _VOCATIVE = re.compile(
 
 # Counts that only structure what is said.
 _STRUCTURE = re.compile(
-    r"\d+ (?:(?:more|other|small|simple) )?(?:things?|ways?|steps?|options?|reasons?|choices)\b"
+    r"\d+ (?:(?:more|other|small|simple|quick|little|last|final) )?"
+    r"(?:things?|ways?|steps?|options?|reasons?|choices|points? to|places"
+    r"|details|parts|facts|words)\b"
+)
+# What is counted where the count is a fact, not a manner of speaking.
+_MEASURED = re.compile(
+    r"\d+ (?:\w+ )?(?:questions?|points|gigabytes?|gb|pieces?|stars|instal+ments|copies|payments?"
+    r"|bookings?|fees|times|cents|vouchers|calls|cards|orders|parcels|lines|sims|people|customers"
+    r"|colleagues|vans|items)\b",
+    re.IGNORECASE,
+)
+# Words by which a sum or a difference of what the source holds is stated.
+_RECKONED = re.compile(
+    r"\b(?:more|less|differences?|total|totals|together|altogether|both|sum|adds? up|combined"
+    r"|cheaper|dearer|extra|save|overall|in all)\b",
+    re.IGNORECASE,
 )
 
 
@@ -94,7 +77,26 @@ def _skipped(fact: Fact, sentence: str, reply: str) -> bool:
     if fact.kind in ("weekday", "when", "date", "span", "time"):
         at = reply.lower().find(fact.text.lower())
         return at >= 0 and negated(reply, at)
-    return fact.kind == "number" and len(fact.value) <= 2 and "digit" in sentence
+    if fact.kind != "number" or len(fact.value) > 2:
+        return False
+    if "digit" in sentence:
+        return True
+    # A small number in words before a plural only structures what is said: "two places".
+    worded = not re.search(rf"\b{fact.value}\b", sentence)
+    rest = digits(sentence)[fact.start :]
+    return worded and bool(re.match(r"\d+ (?:\w+ )?\w+s\b", rest)) and not _MEASURED.match(rest)
+
+
+def _reckoned(fact: Fact, sentence: str, source: Source) -> bool:
+    """Whether an amount is the sum or the difference of two that the source holds."""
+    if fact.kind != "money" or not _RECKONED.search(sentence):
+        return False
+    held = [float(value) for kind, value in source.facts if kind == "money" and _PLAIN(value)]
+    amount = float(fact.value)
+    return any(abs(abs(a + b) - amount) < 0.001 or abs(a - b) == amount for a in held for b in held)
+
+
+_PLAIN = re.compile(r"\d+(?:\.\d+)?").fullmatch
 
 
 def _grounded(fact: Fact, source: Source) -> bool:
@@ -102,16 +104,19 @@ def _grounded(fact: Fact, source: Source) -> bool:
     if (fact.kind, fact.value) in held:
         return True
     if fact.kind in ("money", "number"):
-        return ("number", fact.value) in held or ("code", fact.value) in held
+        kinds = ("number", "code") if fact.kind == "money" else ("number", "code", "part")
+        return any((kind, fact.value) in held for kind in kinds)
     if fact.kind == "when":
         if fact.value in source.everything.lower():
             return True
-        return "within" in fact.value and any(kind == "span" for kind, _ in held)
+        vague = "within" in fact.value and "hour" not in fact.value
+        return vague and any(kind == "span" for kind, _ in held)
     if fact.kind == "phone":
         return fact.value in re.sub(r"[ -]", "", source.everything)
     if fact.kind in ("code", "link"):
-        return fact.value.removeprefix("https://").rstrip("/.") in source.everything.lower()
-    return False
+        value, text = fact.value.removeprefix("https://").rstrip("/."), source.everything.lower()
+        return value in text or re.sub(r"[ -]", "", value) in re.sub(r"[ -]", "", text)
+    return fact.kind == "time" and (fact.kind, fact.value + "p") in held
 
 
 def invented_facts(source: Source, reply: str) -> list[str]:
@@ -119,7 +124,7 @@ def invented_facts(source: Source, reply: str) -> list[str]:
     out: list[str] = []
     for sentence in sentences(reply):
         for fact in facts(sentence):
-            if _skipped(fact, sentence, reply):
+            if _skipped(fact, sentence, reply) or _reckoned(fact, sentence, source):
                 continue
             if not _grounded(fact, source) or _miscounted(fact, sentence, source):
                 out.append(fact.text)
@@ -159,6 +164,35 @@ def _known_names() -> frozenset[str]:
     return frozenset(n for n in pool_names() if " " not in n) - set(table("pools")["group"])
 
 
+@lru_cache(maxsize=1)
+def _proper() -> frozenset[str]:
+    """Common names of people, places and companies beyond the world's own."""
+    return words("proper_names")
+
+
+def _named(source: Source, reply: str) -> list[str]:
+    """Words with a capital inside a sentence that are names the source lacks."""
+    out: list[str] = []
+    for match in _CAPITAL.finditer(reply):
+        word = match.group(1)
+        low = word.lower()
+        if (
+            low in source.words
+            or low in words("titles")
+            or (low[:3] in _DATES and low in _CALENDAR)
+        ):
+            continue
+        if word.isupper():
+            if len(word) > 4 and not known(low):
+                out.append(word)
+            continue
+        rest = reply[match.end() :]
+        product = re.match(rf" (?:[a-z]+ )?{_PRODUCT}\b", rest, re.IGNORECASE)
+        if not known(low) or low in _proper() or (product and low not in words("own_places")):
+            out.append(word)
+    return out
+
+
 def invented_names(source: Source, reply: str) -> list[str]:
     """People, companies, products and voucher codes that the source does not name."""
     held = source.everything.lower()
@@ -171,18 +205,9 @@ def invented_names(source: Source, reply: str) -> list[str]:
             rf"\b{re.escape(name.lower())}", held
         ):
             out.append(name)
-    for match in _CAPITAL.finditer(reply):
-        word = match.group(1)
-        low = word.lower()
-        if low in source.words or low in _TITLES or (low[:3] in _DATES and low in _CALENDAR):
-            continue
-        if word.isupper():
-            if len(word) > 4:
-                out.append(word)
-            continue
-        rest = reply[match.end() :]
-        if not known(low) or re.match(rf" {_PRODUCT}\b", rest, re.IGNORECASE):
-            out.append(word)
+    out += [name for name in _CAMEL.findall(reply) if name.lower() not in held]
+    out += [place for place in _PLACE.findall(reply) if place.lower() not in held]
+    out += _named(source, reply)
     for sent in _UNDER_WAY.findall(reply):
         if stem(sent.lower()) not in source.stems:
             out.append(f"{sent} on its way")
@@ -192,7 +217,8 @@ def invented_names(source: Source, reply: str) -> list[str]:
     for match in _FIRST.finditer(reply):
         low = match.group(1).lower()
         after = re.match(r"[ ,]+([a-z]+)", reply[match.end() :])
-        fine = low in source.words or known(low) or low in _CALENDAR or low in _TITLES
+        fine = low in source.words or low in _CALENDAR or low in words("titles")
+        fine = fine or (known(low) and low not in _proper())
         if not fine and (after is None or known(after.group(1))):
             out.append(match.group(1))
     for match in _plan_names().finditer(reply):
@@ -208,39 +234,12 @@ _CALENDAR = frozenset(
 _DATES = frozenset(n[:3] for n in _CALENDAR)
 
 
-# What the customer's own words can ground too: what he asked for or told.
-_TOLD = frozenset(("ended", "handed"))
-# Promises whose own patterns hold negations.
-_NEGATING = frozenset(("waive", "free", "assurance", "findings"))
-
-
-def invented_promises(source: Source, reply: str) -> list[str]:
-    """Refunds, credits, gifts and the like that a reply promises and nothing grounds."""
-    out: list[str] = []
-    opens = re.compile(table("oracle")["open_words"], re.IGNORECASE)
-    for sentence in sentences(reply):
-        if sentence.rstrip(" \"')").endswith("?") and not re.match(
-            r"(?i)(?:would you like|how about|do you want|shall (?:we|i)|can i offer)", sentence
-        ):
-            continue
-        for kind in table("oracle")["promises"]:
-            match = joined("promises", kind).search(sentence)
-            held = source.everything if kind in _TOLD else source.granting
-            if match is None or joined("grounds", kind).search(held):
-                continue
-            before = re.split(r"[,;:]| but | and | so ", sentence[: match.start()])[-1]
-            inside = match.group()
-            if kind in _NEGATING:
-                inside = ""
-            if opens.search(before) or opens.search(inside):
-                continue
-            out.append(match.group().strip())
-    return out
-
-
 def invented(source: Source, reply: str) -> tuple[str, ...]:
     """Every span of a reply that neither context nor playbook holds."""
+    # What belongs to another world altogether is no statement about the customer's matter.
+    reply = at_hand(source, reply)
     found = invented_facts(source, reply)
     found += invented_names(source, reply)
     found += invented_promises(source, reply)
+    found += invented_events(source, reply)
     return tuple(dict.fromkeys(found))

@@ -139,7 +139,8 @@ def flat(text: str) -> str:
 _TOKEN = re.compile(r"[a-z]+(?:'[a-z]+)?|\d[\d,.]*\d|\d")
 
 
-def content(text: str) -> set[str]:
+@lru_cache(maxsize=16384)
+def content(text: str) -> frozenset[str]:
     """Stems of the words and the numbers that carry meaning in a text."""
     stops = stop_stems()
     out: set[str] = set()
@@ -152,13 +153,13 @@ def content(text: str) -> set[str]:
         root = stem(token)
         if token not in stops and root not in stops and len(token) > 1:
             out.add(root)
-    return out
+    return frozenset(out)
 
 
 @lru_cache(maxsize=1)
 def care_stems() -> frozenset[str]:
     """Stems that belong to customer care."""
-    chat = set()
+    chat: set[str] = set()
     for text in table("common")["small_talk"]:
         chat |= content(text)
     own = {stem(w) for w in world_words() | words("care_words")}

@@ -13,7 +13,8 @@ from handrail.world.lexicon import content, joined
 from handrail.world.phrases import table
 
 _FORBIDS = re.compile(r"^(?:do not|don't|never|no |use no|stay|keep)", re.IGNORECASE)
-_ONE = re.compile(r"\b(?:an?|one) (hour|day|week|month|year)\b", re.IGNORECASE)
+_ONE = re.compile(r"\b(?:an?|one|per|each|every) (hour|day|week|month|year)\b", re.IGNORECASE)
+_EVERY = re.compile(r"\b(?:(dai)|(week|month|year))ly\b", re.IGNORECASE)
 _SENTENCE = re.compile(r"(?<=[.!?])\s+|\n+")
 
 
@@ -60,6 +61,7 @@ class Source:
     def facts(self) -> frozenset[tuple[str, str]]:
         """(kind, value) of all facts in context and playbook, amounts and numbers as one kind."""
         texts = [_ONE.sub(r"1 \1", text) for text in self._texts() + self.rules]
+        texts = [_EVERY.sub(lambda m: f"{m.group()} 1 {m[2] or 'day'}", text) for text in texts]
         return frozenset(pair for text in texts for fact in facts(text) for pair in _kinds(fact))
 
     @cached_property
@@ -68,12 +70,12 @@ class Source:
         return frozenset(re.findall(r"[a-z]+", self.everything.lower()))
 
     @cached_property
-    def stems(self) -> set[str]:
+    def stems(self) -> frozenset[str]:
         """Content stems of context and playbook."""
         return content(self.everything)
 
     @cached_property
-    def told(self) -> set[str]:
+    def told(self) -> frozenset[str]:
         """Content stems of what customer and tools said so far."""
         return content("\n".join(self._texts("user", "tool", "system")))
 
@@ -100,7 +102,7 @@ class Source:
         return "\n".join(texts)
 
     @cached_property
-    def current(self) -> set[str]:
+    def current(self) -> frozenset[str]:
         """Content stems of the newest user message and of what was shown with it."""
         stems = content(self.newest) | content(self.shown)
         short = len(content(self.newest)) <= 2 and self.agent
@@ -130,21 +132,23 @@ def _count(name: str, part: str, text: str) -> int:
 
 
 def _kinds(fact: Fact) -> Iterator[tuple[str, str]]:
-    """The kinds under which a fact of the context grounds one of a reply."""
+    """The kinds under which a fact of the context grounds one of a reply.
+
+    A `part` is a number that is only part of a fact: it grounds a bare number, not an amount.
+    """
     yield fact.kind, fact.value
-    if fact.kind in ("money", "number", "percent", "time"):
+    if fact.kind in ("money", "number"):
         yield "number", fact.value
         yield "money", fact.value
     if fact.kind == "time":
         yield "time", fact.value.rstrip("ap")
-    if fact.kind == "code":
-        for run in re.findall(r"\d+", fact.value):
-            yield "number", run
     if fact.kind == "date":
-        yield "number", fact.value.split("/")[1]
-    if fact.kind in ("span", "phone", "percent", "time"):
+        first, second = fact.value.split("/")
+        yield "part", second
+        yield "date", f"{second}/{first}"  # the day before the month, in numbers
+    if fact.kind in ("span", "phone", "percent", "time", "code"):
         for run in re.findall(r"\d+(?:\.\d+)?", fact.text):
-            yield "number", run
+            yield "part", run
 
 
 @lru_cache(maxsize=1)
