@@ -108,6 +108,12 @@ _FREE = re.compile(
     r"|^\(?\d[.)] |(?<=[:;,.] )\(?\d\)(?= |$)|(?<=[a-z]: )1\.(?= [A-Z])",
     re.M,
 )
+# A month without a day; "may" only with a capital.
+_BARE_MONTH = re.compile(
+    r"\b(?:in|since|until|till|from|by|before|after|during|early|late|last|next|end of|start of) "
+    rf"(?P<m>(?-i:May)|{'|'.join(m for m in MONTHS if m != 'may')})\b(?! \d)",
+    re.IGNORECASE,
+)
 _WEEKDAY = re.compile(rf"\b(?:{'|'.join(WEEKDAYS)})s?\b", re.IGNORECASE)
 _RELATIVE = re.compile(
     r"\b(?:tomorrow|tonight|overnight|(?:next|this|the following|the coming|end of the|end of this"
@@ -238,6 +244,9 @@ def facts(text: str) -> tuple[Fact, ...]:
         found += _read(match, clean)
     for match in _WEEKDAY.finditer(clean):
         found.append(Fact("weekday", match.group().lower()[:3], match.group(), match.start()))
+    for match in _BARE_MONTH.finditer(clean):
+        month = match.group("m")
+        found.append(Fact("month", str(_month(month)), month, match.start()))
     for match in _RELATIVE.finditer(whole):
         found.append(Fact("when", match.group().lower(), match.group(), match.start()))
     return tuple(found)

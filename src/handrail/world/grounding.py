@@ -60,6 +60,9 @@ _RECKONED = re.compile(
 )
 
 
+_AMOUNT = re.compile(r"[$€£]|\b(?:dollars|euros|pounds)\b", re.IGNORECASE)
+
+
 def _foreign(sentence: str) -> bool:
     """Whether a sentence is in another language: its capitals are no names."""
     small = re.findall(r"\b[a-z]{2,}\b", sentence)
@@ -70,11 +73,13 @@ def _skipped(fact: Fact, sentence: str, reply: str) -> bool:
     """Whether a fact that the source lacks is none after all."""
     if fact.kind == "span" and _MANNER.search(fact.text):
         return True
+    if fact.text == "1 year" and re.search(r"\bin a year\b", sentence) and _AMOUNT.search(sentence):
+        return True  # what something comes to in a year
     if fact.kind == "number" and _STRUCTURE.match(digits(sentence)[fact.start :]):
         return True
     if fact.kind == "weekday" and sentence.rstrip(" \"')").endswith("?"):
         return True  # a day that is only asked about
-    if fact.kind in ("weekday", "when", "date", "span", "time"):
+    if fact.kind in ("weekday", "when", "date", "span", "time", "month"):
         at = reply.lower().find(fact.text.lower())
         return at >= 0 and negated(reply, at)
     if fact.kind != "number" or len(fact.value) > 2:
@@ -88,14 +93,49 @@ def _skipped(fact: Fact, sentence: str, reply: str) -> bool:
 
 
 def _reckoned(fact: Fact, sentence: str, source: Source) -> bool:
-    """Whether an amount is the sum or the difference of two that the source holds."""
-    if fact.kind != "money" or not _RECKONED.search(sentence):
+    """Whether a fact follows from those that the source holds: a sum, a rate, a day to come."""
+    if fact.kind == "date":
+        return _later(fact, source)
+    if fact.kind != "money":
         return False
     held = [float(value) for kind, value in source.facts if kind == "money" and _PLAIN(value)]
     amount = float(fact.value)
-    return any(abs(abs(a + b) - amount) < 0.001 or abs(a - b) == amount for a in held for b in held)
+    if _RECKONED.search(sentence) and any(
+        abs(abs(a + b) - amount) < 0.001 or abs(a - b) == amount for a in held for b in held
+    ):
+        return True
+    if not _RATED.search(sentence):
+        return False
+    spans = [value for kind, value in source.facts if kind == "span"]
+    counts = {int(v[:-1]) / 24 for v in spans if v.endswith("h")}
+    counts |= {float(v[:-2]) for v in spans if v.endswith("mo")} | {12.0}
+    counts = {n for n in counts if 1 < n < 32}
+    sums = held + [abs(a - b) for a in held for b in held]
+    return any(
+        abs(a * n - amount) < 0.01 or abs(a / n - amount) < 0.01 for a in sums for n in counts
+    )
 
 
+def _later(fact: Fact, source: Source) -> bool:
+    """Whether a day is a day of the source and a length of time of the source after it."""
+    days = {_day(value) for kind, value in source.facts if kind == "date"}
+    spans = {int(v[:-1]) // 24 for kind, v in source.facts if kind == "span" and v.endswith("h")}
+    return any((_day(fact.value) - day) % 365 in spans for day in days)
+
+
+def _day(value: str) -> int:
+    """The day in the year of "month/day"."""
+    month, day = (int(part) for part in value.split("/"))
+    return sum(_DAYS[: month - 1]) + day
+
+
+_DAYS = (31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
+# Words by which a rate, or what it comes to, is stated.
+_RATED = re.compile(
+    r"\b(?:a|per|each|every|in a|the whole) (?:day|week|month|year)\b|\b(?:daily|monthly|yearly"
+    r"|apiece|each|in (?:all|total)|altogether)\b",
+    re.IGNORECASE,
+)
 _PLAIN = re.compile(r"\d+(?:\.\d+)?").fullmatch
 
 
@@ -106,6 +146,10 @@ def _grounded(fact: Fact, source: Source) -> bool:
     if fact.kind in ("money", "number"):
         kinds = ("number", "code") if fact.kind == "money" else ("number", "code", "part")
         return any((kind, fact.value) in held for kind in kinds)
+    if fact.kind == "date" and not fact.text[-1].isalpha() and re.search(r"[/.]", fact.text):
+        return ("day and month", fact.value) in held
+    if fact.kind == "month":
+        return fact.text.lower() in source.everything.lower()
     if fact.kind == "when":
         if fact.value in source.everything.lower():
             return True

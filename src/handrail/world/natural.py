@@ -171,7 +171,7 @@ _DONE = re.compile(
 )
 _LEAVES = re.compile(
     r"\b(?:good ?bye|bye(?: for now)?|farewell)\b"
-    r"|\bglad (?:that )?(?:i|we) could help[.!]*$|\bit was (?:my|our|a) pleasure\b"
+    r"|\bglad (?:that )?(?:i|we) could help(?=[.!]|$)|\bit was (?:my|our|a) pleasure\b"
     r"|\b(?:you are|you're)(?: very| most)? welcome(?! (?:to|at|here))",
     re.IGNORECASE,
 )

@@ -145,7 +145,8 @@ def _kinds(fact: Fact) -> Iterator[tuple[str, str]]:
     if fact.kind == "date":
         first, second = fact.value.split("/")
         yield "part", second
-        yield "date", f"{second}/{first}"  # the day before the month, in numbers
+        yield "month", first
+        yield "day and month", f"{second}/{first}"
     if fact.kind in ("span", "phone", "percent", "time", "code"):
         for run in re.findall(r"\d+(?:\.\d+)?", fact.text):
             yield "part", run
