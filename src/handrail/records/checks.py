@@ -56,10 +56,7 @@ def _normal(text: str) -> str:
 
 
 def asserted(patterns: Sequence[str], text: str) -> bool:
-    """Whether any pattern occurs in `text` outside the reach of a negation.
-
-    What a group named `skip` matched does not count: `(?P<skip>if you agree, .*)|I will send it`.
-    """
+    """Whether any pattern occurs in `text` outside the reach of a negation."""
     return any(
         not _skipped(match) and not negated(text, match.start())
         for pattern in patterns
@@ -192,6 +189,7 @@ class Check(_Patterns):
     `forbid`: none may be asserted ("I will not ask for your PIN" is not a breach).
     `forbid_mention`: none may occur at all, negated or not.
     `max_words`, `min_words`, `max_questions`: bounds on the reply.
+    What a group named `skip` matched does not count: `(?P<skip>if you agree, .*)|I will send it`.
     """
 
     when: When = When()

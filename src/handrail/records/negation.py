@@ -47,6 +47,7 @@ _CLAUSE_END = re.compile(
     r"|,? and (?=(?:for (?:this|that) reason|therefore|thus|hence|as an? |in return|by way of)\b)"
     r"|,? and (?=(?:would|must|suggest|recommend)\b)"
     r"|,? (?:until|till|unless|before|because) (?=(?:i|we|you)\b)"
+    r"|,? (?=if (?:you had|you'd|only you)\b)"
     r"|(?:^|(?<=[.!?;:,] ))(?:if|when|since|because|although|while|should)\b[^.!?;:,\n]{0,80},\s"
     r"(?=(?:give|tell|send|share|type|enter|call|phone|ring|read|write|try|take|use|change|keep"
     r"|confirm|let|do|simply|set|choose|pick|contact|ask)\b)"

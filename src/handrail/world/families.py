@@ -142,7 +142,7 @@ def _hour(hour: int, half: str) -> str:
     said = "in the morning" if half == "a" else "(?:in the (?:afternoon|evening)|at night)"
     other = "p" if half == "a" else "a"
     return (
-        rf"(?:0?{hour}|{number_word(hour)}|{late})(?:[:.]00)?\b(?![:.]?\d)(?! ?{other}\.?m)"
+        rf"(?:0?{hour}|{number_word(hour)}|{late})(?:[:.]00)?(?![:.]?\d)(?! ?{other}\.?m)"
         rf"(?: ?{half}\.?m\b\.?| ?o'clock| ?hours| {said})*"
     )
 
