@@ -43,6 +43,8 @@ def test_it_is_an_assessor() -> None:
         "Order M9095 is under review since May 3rd.",
         "Refunds take five working days. It arrived on May 3.",
         "I cannot promise a refund, as it is under review since May 3.",
+        "It arrived on the third of May. Should a refund be approved, it takes 5 business days.",
+        "Two things: it arrived on May 3, and refunds take 5 business days, so until May 8.",
     ],
 )
 def test_what_the_context_holds_is_no_invention(reply: str) -> None:
@@ -62,6 +64,12 @@ def test_what_the_context_holds_is_no_invention(reply: str) -> None:
         ("It arrived on May 3. We will pay by Friday.", "Friday"),
         ("It arrived on May 3. See help.lamps.com.", "help.lamps.com"),
         ("It arrived on May 3. Ask for the Smart plan.", "Smart"),
+        ("Your forty-two dollars are on their way back to you.", "42 dollars"),
+        ("It arrived in June.", "June"),
+        ("Our courier has lost the lamp.", "lost"),
+        ("It is late because of the strike.", "strike"),
+        ("Refunds take a week.", "1 week"),
+        ("Our LampDesk tool shows May 3.", "LampDesk"),
     ],
 )
 def test_inventions_are_named(reply: str, span: str) -> None:
@@ -85,6 +93,9 @@ def test_inventions_are_named(reply: str, span: str) -> None:
         "Goodbye.",
         "The lamp came back. The lamp came back on May 3. The lamp came back on May 3.",
         "User: The lamp came back on May 3.",
+        "It came back on May 3. The penguin swims in the cold sea.",
+        "It came back on May 3. Where is my refund for the desk lamp?",
+        "It came back on May 3, which came back on May 3, which came back on May 3.",
     ],
 )
 def test_unnatural_replies(reply: str) -> None:

@@ -152,6 +152,8 @@ def repeats(source: Source, reply: str) -> str:
         theirs = flat(earlier).split()
         if len(mine_words) >= 5 and _alike(mine_words, theirs):
             return "an earlier reply again"
+        if len(mine_words) >= 5 and " ".join(mine_words) in map(flat, sentences(earlier)):
+            return "a part of an earlier reply again"
     return ""
 
 
@@ -190,7 +192,7 @@ def unresponsive(source: Source, reply: str) -> str:
     said = digits(low)
     meant = content(said)
     foreign = (meant & topical()) - source.stems
-    if foreign and not meant & source.current and not joined("wares").search(low):
+    if foreign and not meant & source.told and not joined("wares").search(low):
         return f"another matter: {', '.join(sorted(foreign))}"
     if _hears(source, said) or _by_rule(source, meant):
         return ""

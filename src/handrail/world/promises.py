@@ -5,13 +5,26 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
+from handrail.world.facts import digits
 from handrail.world.lexicon import content, joined, stem
 from handrail.world.phrases import table
 from handrail.world.source import Source, sentences
 
 # What the customer's own words can ground too: what he asked for or told.
 _TOLD = frozenset(
-    ("ended", "handed", "found", "lost", "misuse", "stock", "moved", "outage", "outcome", "away")
+    (
+        "ended",
+        "handed",
+        "found",
+        "lost",
+        "misuse",
+        "stock",
+        "fixed",
+        "moved",
+        "outage",
+        "outcome",
+        "away",
+    )
 )
 # Promises whose own patterns hold negations.
 _NEGATING = frozenset(("nopay", "free", "assurance", "findings"))
@@ -42,7 +55,7 @@ def _open() -> re.Pattern[str]:
 def invented_promises(source: Source, reply: str) -> list[str]:
     """Refunds, credits, gifts and the like that a reply promises and nothing grounds."""
     out: list[str] = []
-    for sentence in sentences(reply):
+    for sentence in map(digits, sentences(reply)):
         if sentence.rstrip(" \"')").endswith("?") and not _OFFERS.match(sentence):
             sentence = sentence.rpartition(",")[0]  # what is told before the question
         for kind, text in _promised(sentence):

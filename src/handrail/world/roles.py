@@ -38,7 +38,8 @@ def misplaced(source: Source, reply: str) -> str:
         asked = re.search(
             r"\b(?:give|tell|share|have|provide|what is|what's|need|send|confirm|state|know|type"
             r"|write|note)\b[^.?!]{0,30}"
-            r"\b(account|customer|order|phone|contract) number\b",
+            r"\b(account|customer|order|phone|contract) number\b"
+            r"(?! (?:at hand|to hand|ready|handy|with you))",
             reply,
             re.IGNORECASE,
         )
