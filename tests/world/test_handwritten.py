@@ -46,8 +46,8 @@ FIRST_CONTACT = {
 SECOND_CONTACT = {"later, second 100": (92.0, 90.0, 90.0, 75.0)}
 # What the oracle reached on sealed replies, less one reply: below it something was lost.
 SEALED_FLOOR = {
-    "later, sealed": {"adherence": 0.90, "naturalness": 0.86, "hallucination": 0.92},
-    "third, sealed": {"adherence": 0.852, "naturalness": 0.956, "hallucination": 0.912},
+    "later, sealed": {"adherence": 0.96, "naturalness": 0.92, "hallucination": 0.96},
+    "third, sealed": {"adherence": 0.936, "naturalness": 0.968, "hallucination": 0.944},
 }
 ROLES = {"user": "user", "agent": "assistant", "facts": "tool"}
 DIMENSIONS = ("adherence", "naturalness", "hallucination")

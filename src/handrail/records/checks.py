@@ -28,7 +28,7 @@ from pydantic import (
 )
 
 from handrail.records.errors import nearest_name
-from handrail.records.negation import negated as negated
+from handrail.records.negation import negated
 
 
 class CheckResult(StrEnum):

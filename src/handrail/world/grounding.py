@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
-from handrail.records.checks import negated
+from handrail.records.negation import negated
 from handrail.world.facts import MONTHS, WEEKDAYS, Fact, digits, facts
 from handrail.world.lexicon import joined, known, stem, words
 from handrail.world.matter import at_hand
