@@ -2,7 +2,7 @@
 
 `ATTENTION` is registered as an attention implementation. With a row of token trees in its keyword
 arguments it computes tree attention: on the CPU by matrix products (scores.py) where their results
-may be kept for the backward pass, and always in bfloat16, else by flash attention in blocks
+may be kept for a backward pass, and always in bfloat16, else by flash attention in blocks
 (blocks.py); on CUDA by FlexAttention (flex.py), elsewhere by a dense mask. Without a row it is
 ordinary "sdpa", so the same model generates and evaluates as ever.
 """
@@ -98,9 +98,11 @@ def _by_device(
     """The fastest way for the device and the type: each gives the numbers of the dense mask."""
     layout, device = row.layout, query.device.type
     if device == "cpu" and window is None:
-        kept = scores_fit(query, layout, read, row.keep_scores_mb)
-        if kept or query.dtype == torch.bfloat16:
-            return score_tree_attention(query, key, value, layout, scale, read, kept)
+        fit = scores_fit(query, layout, read, row.keep_scores_mb)
+        if fit or query.dtype == torch.bfloat16:
+            # Without a backward pass too: the reference must be the policy to the last bit.
+            keep = fit and torch.is_grad_enabled()
+            return score_tree_attention(query, key, value, layout, scale, read, keep)
     if device == "cpu":
         return flash_tree_attention(query, key, value, layout, scale, window, read)
     if device == "cuda":

@@ -42,9 +42,7 @@ class _Chunk:
 def scores_fit(
     query: Tensor, layout: TreeLayout, read: tuple[tuple[int, int], ...] | None, keep_mb: int
 ) -> bool:
-    """Whether a backward pass will come and the layer's probabilities take at most `keep_mb`."""
-    if not torch.is_grad_enabled():
-        return False
+    """Whether the layer's probabilities take at most `keep_mb`."""
     size = sum(c.n_scores for c in _plan(layout, read)) * query.shape[1] * query.element_size()
     return size <= keep_mb * 2**20
 
