@@ -102,13 +102,6 @@ class Source:
         return "\n".join(texts)
 
     @cached_property
-    def current(self) -> frozenset[str]:
-        """Content stems of the newest user message and of what was shown with it."""
-        stems = content(self.newest) | content(self.shown)
-        short = len(content(self.newest)) <= 2 and self.agent
-        return stems | content(self.agent[-1]) if short else stems
-
-    @cached_property
     def domains(self) -> frozenset[str]:
         """The domains that the messages point to; all when nothing points anywhere."""
         text = "\n".join(self._texts("user", "tool", "system"))
