@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from rows import ROWS, Line, small
+from rows import ROWS, Line, by_turn, small
 
 HERE = Path(__file__).resolve().parent
 
@@ -30,7 +30,7 @@ def speed_target(row: Line) -> float | None:
         if row["objective"] == "kto":
             return 12.0
         if row["objective"] == "sft":
-            return 2.0 if row.get("trl_examples") != "turn" else None
+            return None if by_turn(row) else 2.0
         return _SPEED.get((row["shape"], row["size"], row["dtype"]))
     if row["shape"] == "long_prompt":
         return {"S": 3.0, "M": 5.0}.get(row["size"])
@@ -59,8 +59,8 @@ def read(path: Path) -> list[Line]:
     for text in path.read_text().splitlines():
         if text.strip():
             line = json.loads(text)
-            examples = line.get("trl_examples") == "turn"
-            newest[(kind(line), *(line.get(name) for name in names), small(line), examples)] = line
+            row = (kind(line), *(line.get(name) for name in names), small(line), by_turn(line))
+            newest[row] = line
     return list(newest.values())
 
 
@@ -93,7 +93,7 @@ def verdict(value: float, target: float | None, at_least: bool) -> str:
 def name_of(line: Line) -> str:
     """A row's name."""
     turns = f", {line['turns']} turns" if line.get("turns") not in (None, 10) else ""
-    examples = ", TRL's examples single turns" if line.get("trl_examples") == "turn" else ""
+    examples = ", TRL's examples single turns" if by_turn(line) else ""
     return f"{line['shape']}{turns}{examples}"
 
 
@@ -171,9 +171,7 @@ def bound_table(lines: list[Line]) -> str:
     rows = []
     for line in lines:
         bound = bounds.get((kind(line), line.get("size"), line.get("dtype")))
-        if bound is None or "handrail" not in line or small(line):
-            continue
-        if line.get("trl_examples") == "turn":
+        if bound is None or "handrail" not in line or small(line) or by_turn(line):
             continue
         # The bound counts pairs (SFT: agent turns), and every weight's gradient: adapters do less.
         if line["objective"] not in ("dpo", "ipo", "sft") or line["mode"] != "full":

@@ -16,6 +16,11 @@ def small(line: Line) -> bool:
     return line.get("trl_micro", 0) == 1 != line.get("trl_batch")
 
 
+def by_turn(line: Line) -> bool:
+    """Whether TRL's examples were single turns (of SFT)."""
+    return line.get("trl_examples") == "turn"
+
+
 @dataclass(frozen=True)
 class Row:
     """One call of train.py; 0 leaves an option at its default."""
@@ -49,7 +54,7 @@ class Row:
             return False
         if bool(self.trl_micro) != small(line):
             return False
-        if (line.get("trl_examples") or "conversation") != self.trl_examples:
+        if by_turn(line) != (self.trl_examples == "turn"):
             return False
         return all(line.get(name) == getattr(self, name) for name in names)
 

@@ -88,15 +88,20 @@ def units_of(args: argparse.Namespace, turns: int) -> tuple[int, int]:
     batch = trl_batch(args)
     units = args.units or max(1, -(-PAIRS_PER_STEP_FACTOR * batch // per_unit))
     if args.objective == "sft" and not args.units:
-        units = max(units, batch if args.trl_examples == "conversation" else 1)
+        units = max(units, batch if whole_conversations(args) else 1)
     while not args.units and rows_of(args, units, turns) % batch:
         units += 1
     return units, units * per_unit
 
 
+def whole_conversations(args: argparse.Namespace) -> bool:
+    """Whether a row of TRL's is a whole conversation."""
+    return args.objective == "sft" and args.trl_examples == "conversation"
+
+
 def rows_of(args: argparse.Namespace, units: int, turns: int) -> int:
     """How many rows TRL sees for so many units."""
-    if args.objective == "sft" and args.trl_examples == "conversation":
+    if whole_conversations(args):
         return units
     if args.objective == "kto":
         return units * 2 * (turns if args.shape == "conversation" else 1)
@@ -107,8 +112,7 @@ def trl_batch(args: argparse.Namespace) -> int:
     """Rows per step of TRL's: what is best for it, or what was asked for."""
     if args.trl_batch:
         return int(args.trl_batch)
-    whole = args.objective == "sft" and args.trl_examples == "conversation"
-    return 1 if whole else SIZES[args.size].batch
+    return 1 if whole_conversations(args) else SIZES[args.size].batch
 
 
 def run_side(side: str, job: Job, env: dict[str, str]) -> Result:

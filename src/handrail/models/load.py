@@ -16,7 +16,7 @@ from handrail.models.allocator import keep_freed_memory
 from handrail.models.attention import ATTENTION, register
 from handrail.models.device import resolve_device, resolve_dtype
 from handrail.models.hub import found
-from handrail.models.policy import Policy
+from handrail.models.policy import Policy, positions_of
 from handrail.models.settings import ModelSettings
 from handrail.records import ModelError
 
@@ -57,8 +57,7 @@ def load_tokenizer(name_or_path: str | Path, style: str = "auto") -> tuple[Any, 
     where = _resolve(str(name_or_path))
     tokenizer = _quietly(where, AutoTokenizer.from_pretrained)
     _set_style(tokenizer, style)
-    config = _config(where, str(name_or_path))
-    return tokenizer, getattr(config.get_text_config(), "max_position_embeddings", None)
+    return tokenizer, positions_of(_config(where, str(name_or_path)))
 
 
 def random_policy(

@@ -46,7 +46,7 @@ class Policy:
     @property
     def max_positions(self) -> int | None:
         """The longest sequence that the model takes, where it states one."""
-        return getattr(self.causal_lm.config.get_text_config(), "max_position_embeddings", None)
+        return positions_of(self.causal_lm.config)
 
     def parameters(self) -> list[nn.Parameter]:
         """The weights that are trained, in a fixed order."""
@@ -164,6 +164,11 @@ class Policy:
             raise ModelError("a fully fine-tuned model has no adapter", "Use save()")
         self.model.save_pretrained(str(folder))  # type: ignore[operator]
         return Path(folder)
+
+
+def positions_of(config: Any) -> int | None:
+    """The longest sequence that a transformers config states; None where it states none."""
+    return getattr(config.get_text_config(), "max_position_embeddings", None)
 
 
 def merged_state(model: nn.Module) -> dict[str, Tensor]:

@@ -43,8 +43,8 @@ def scores_fit(
     query: Tensor, layout: TreeLayout, read: tuple[tuple[int, int], ...] | None, keep_mb: int
 ) -> bool:
     """Whether the layer's probabilities take at most `keep_mb`."""
-    size = sum(c.n_scores for c in _plan(layout, read)) * query.shape[1] * query.element_size()
-    return size <= keep_mb * 2**20
+    scores = once(layout, ("n_scores", read), lambda: sum(c.n_scores for c in _plan(layout, read)))
+    return scores * query.shape[1] * query.element_size() <= keep_mb * 2**20
 
 
 def score_tree_attention(

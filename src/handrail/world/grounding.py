@@ -208,23 +208,13 @@ def _known_names() -> frozenset[str]:
     return frozenset(n for n in pool_names() if " " not in n) - set(table("pools")["group"])
 
 
-@lru_cache(maxsize=1)
-def _proper() -> frozenset[str]:
-    """Common names of people, places and companies beyond the world's own."""
-    return words("proper_names")
-
-
 def _named(source: Source, reply: str) -> list[str]:
     """Words with a capital inside a sentence that are names the source lacks."""
     out: list[str] = []
     for match in _CAPITAL.finditer(reply):
         word = match.group(1)
         low = word.lower()
-        if (
-            low in source.words
-            or low in words("titles")
-            or (low[:3] in _DATES and low in _CALENDAR)
-        ):
+        if low in source.words or low in words("titles") or low in _CALENDAR:
             continue
         if word.isupper():
             if len(word) > 4 and not known(low):
@@ -232,7 +222,11 @@ def _named(source: Source, reply: str) -> list[str]:
             continue
         rest = reply[match.end() :]
         product = re.match(rf" (?:[a-z]+ )?{_PRODUCT}\b", rest, re.IGNORECASE)
-        if not known(low) or low in _proper() or (product and low not in words("own_places")):
+        if (
+            not known(low)
+            or low in words("proper_names")
+            or (product and low not in words("own_places"))
+        ):
             out.append(word)
     return out
 
@@ -262,7 +256,7 @@ def invented_names(source: Source, reply: str) -> list[str]:
         low = match.group(1).lower()
         after = re.match(r"[ ,]+([a-z]+)", reply[match.end() :])
         fine = low in source.words or low in _CALENDAR or low in words("titles")
-        fine = fine or (known(low) and low not in _proper())
+        fine = fine or (known(low) and low not in words("proper_names"))
         if not fine and (after is None or known(after.group(1))):
             out.append(match.group(1))
     for match in _plan_names().finditer(reply):
@@ -275,7 +269,6 @@ def invented_names(source: Source, reply: str) -> list[str]:
 _CALENDAR = frozenset(
     [*MONTHS, *(m[:3] for m in MONTHS), "sept", *WEEKDAYS, *(d + "s" for d in WEEKDAYS)]
 )
-_DATES = frozenset(n[:3] for n in _CALENDAR)
 
 
 def invented(source: Source, reply: str) -> tuple[str, ...]:

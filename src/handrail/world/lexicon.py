@@ -24,6 +24,11 @@ def joined(name: str, part: str = "") -> re.Pattern[str]:
         patterns = patterns[part]
     if isinstance(patterns, str):
         patterns = [patterns]
+    return either(patterns)
+
+
+def either(patterns: Iterable[str]) -> re.Pattern[str]:
+    """Patterns as one alternative, without regard to case."""
     return re.compile("|".join(f"(?:{p})" for p in patterns), re.IGNORECASE)
 
 

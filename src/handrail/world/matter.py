@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
-from handrail.world.lexicon import care_stems, content, joined, stem, words
+from handrail.world.lexicon import care_stems, content, either, joined, stem, words
 from handrail.world.phrases import table
 from handrail.world.source import Source, products, sentences
 
@@ -28,9 +28,7 @@ def _matters() -> tuple[tuple[re.Pattern[str], re.Pattern[str]], ...]:
 
 @lru_cache(maxsize=1)
 def _any_matter() -> re.Pattern[str]:
-    return re.compile(
-        "|".join(f"(?:{matter})" for matter, _ in table("oracle")["matters"]), re.IGNORECASE
-    )
+    return either(matter for matter, _ in table("oracle")["matters"])
 
 
 @lru_cache(maxsize=1)

@@ -7,7 +7,7 @@ from functools import lru_cache
 from itertools import pairwise
 
 from handrail.world.facts import digits
-from handrail.world.lexicon import bad_pairs, content, flat, joined, known, wordlike, words
+from handrail.world.lexicon import bad_pairs, content, either, flat, joined, known, wordlike, words
 from handrail.world.matter import strays, topical
 from handrail.world.phrases import table
 from handrail.world.roles import misplaced
@@ -220,33 +220,28 @@ def _by_rule(source: Source, meant: frozenset[str]) -> bool:
     return False
 
 
-@lru_cache(maxsize=1)
 def _rule_words() -> frozenset[str]:
     """Stems of words by which rules speak of replies, not of a matter."""
-    return frozenset(content(str(table("oracle")["rule_words"])))
+    return content(str(table("oracle")["rule_words"]))
 
 
 @lru_cache(maxsize=256)
 def _asks(kind: str) -> re.Pattern[str]:
     """How customers put a message of this kind."""
     needs = table("needs")[kind]
-    return _one(needs["asks"] if "asks" in needs else table("triggers")[kind])
+    return either(needs["asks"] if "asks" in needs else table("triggers")[kind])
 
 
 @lru_cache(maxsize=256)
 def _meets(kind: str) -> re.Pattern[str]:
     """What a fitting answer to it holds."""
-    return _one(table("needs")[kind]["needs"])
+    return either(table("needs")[kind]["needs"])
 
 
 @lru_cache(maxsize=1)
 def _parting() -> re.Pattern[str]:
     """A customer who thanks or takes leave."""
-    return _one(table("triggers")["done"] + table("triggers")["thanks"])
-
-
-def _one(patterns: list[str]) -> re.Pattern[str]:
-    return re.compile("|".join(f"(?:{p})" for p in patterns), re.IGNORECASE)
+    return either(table("triggers")["done"] + table("triggers")["thanks"])
 
 
 def _only_parts(message: str) -> bool:

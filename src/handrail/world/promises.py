@@ -47,11 +47,6 @@ _CUT = re.compile(r"[,;:]| but | and | so ")
 _GRANTED = re.compile(r"\b(?:points|vouchers?|codes?|months?|discounts?|percent)\b", re.IGNORECASE)
 
 
-@lru_cache(maxsize=1)
-def _open() -> re.Pattern[str]:
-    return re.compile(table("oracle")["open_words"], re.IGNORECASE)
-
-
 def invented_promises(source: Source, reply: str) -> list[str]:
     """Refunds, credits, gifts and the like that a reply promises and nothing grounds."""
     out: list[str] = []
@@ -78,7 +73,7 @@ def _promised(sentence: str) -> tuple[tuple[str, str], ...]:
         offer = _OFFERS.match(sentence)
         before = _CUT.split(sentence[offer.end() if offer else 0 : match.start()])[-1]
         inside = "" if kind in _NEGATING else match.group()
-        if _open().search(before) or _open().search(inside):
+        if joined("open_words").search(before) or joined("open_words").search(inside):
             continue
         if kind in _WEIGHED and _CONDITION.search(_NEXT.split(sentence[match.end() :])[0]):
             continue
@@ -120,7 +115,11 @@ def invented_events(source: Source, reply: str) -> list[str]:
                 out.append(text)
         claim = _rivals().search(sentence)
         before = _CUT.split(sentence[: claim.start()])[-1] if claim else ""
-        if claim and not _open().search(before) and not sentence.rstrip().endswith("?"):
+        if (
+            claim
+            and not joined("open_words").search(before)
+            and not sentence.rstrip().endswith("?")
+        ):
             name = claim.group(1).lower()
             texts = [m.content for m in source.turn.context if m.role != "assistant"]
             told = "\n".join(t for text in texts for t in sentences(text) if name in t.lower())

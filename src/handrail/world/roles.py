@@ -105,7 +105,7 @@ _WANTS = re.compile(
 
 def owns(source: Source, reply: str) -> bool:
     """Whether the agent speaks of the customer's things or wishes as its own."""
-    users = [straight(m.content).lower() for m in source.turn.context if m.role == "user"]
+    users = [text.lower() for text in source.user]
     own = {noun for user in users for noun in _MINE.findall(user)} - words("agents_own")
     agent = {noun for text in source.agent for noun in _MINE.findall(text.lower())}
     for sentence in sentences(reply):
@@ -128,7 +128,7 @@ def _given(source: Source, kind: str) -> bool:
     """Whether the customer gave this number already (and no rule asks to confirm it)."""
     if any(f"{kind} number" in rule.lower() and "sent" in rule.lower() for rule in source.rules):
         return False
-    users = "\n".join(straight(m.content) for m in source.turn.context if m.role == "user")
+    users = "\n".join(source.user)
     if re.search(rf"\b{kind} number\b[^.?!]{{0,15}}\b[a-z]{{0,3}}\d{{3,}}", users, re.IGNORECASE):
         return True
     asked = False

@@ -85,10 +85,14 @@ class Source:
         return self._texts("assistant")
 
     @cached_property
+    def user(self) -> list[str]:
+        """The customer's messages."""
+        return self._texts("user")
+
+    @cached_property
     def newest(self) -> str:
         """The newest user message."""
-        users = self._texts("user")
-        return users[-1] if users else ""
+        return self.user[-1] if self.user else ""
 
     @cached_property
     def shown(self) -> str:
