@@ -189,31 +189,41 @@ def test_trl_with_single_turns_is_a_row_of_its_own(module: Any, tmp_path: Path) 
     assert render.speed_target(single) is None
 
 
-def test_ranked_replies_are_compared_at_the_least_size() -> None:
-    pytest.importorskip("trl")
-    command = [sys.executable, str(BENCHMARKS / "train.py"), "--json", "--size", "T"]
-    command += ["--shape", "k4", "--units", "1", "--trl-batch", "2", "--rounds", "1"]
-    command += ["--threads", "1", "--handrail-epochs", "1"]
+def run(script: str, *options: str) -> dict[str, Any]:
+    """The one JSON line that a benchmark prints."""
+    command = [sys.executable, str(BENCHMARKS / script), "--json", "--threads", "1", *options]
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ)
     assert done.returncode == 0, done.stderr[-3000:]
-    line = json.loads(done.stdout)
+    (text,) = done.stdout.strip().splitlines()
+    return dict(json.loads(text))
+
+
+LEAST = ("--size", "T", "--rounds", "1", "--handrail-epochs", "1", "--trl-batch", "2")
+
+
+def test_ranked_replies_are_compared_at_the_least_size() -> None:
+    pytest.importorskip("trl")
+    line = run("train.py", *LEAST, "--shape", "k4", "--units", "1")
     assert line["pairs"] == 6
     assert line["handrail"]["epoch_tokens"] * 3 == line["trl"]["epoch_tokens"] == 1800
     assert line["agreement"]["replies_compared"] == 4
 
 
+def test_training_from_scratch_is_compared_at_the_least_size() -> None:
+    line = run("pretrain.py", "--conversations", "8", "--rounds", "1")
+    assert 0.5 < line["computed"] < 0.9, "playbooks are shared"
+    assert line["ratio"] > 0
+    assert line["conversations"] == 8
+
+
 @pytest.mark.parametrize("objective", ["dpo", "sft", "sft by turn"])
 def test_whole_comparison_at_the_least_size(objective: str) -> None:
     pytest.importorskip("trl")
-    command = [sys.executable, str(BENCHMARKS / "train.py"), "--json", "--size", "T"]
     objective, _, by_turn = objective.partition(" ")
-    command += ["--trl-examples", "turn"] if by_turn else []
-    command += ["--objective", objective, "--turns", "2", "--units", "2", "--trl-batch", "2"]
-    command += ["--rounds", "1", "--threads", "1", "--handrail-epochs", "1"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ)
-    assert done.returncode == 0, done.stderr[-3000:]
-    (text,) = done.stdout.strip().splitlines()
-    line = json.loads(text)
+    single = ("--trl-examples", "turn") if by_turn else ()
+    line = run(
+        "train.py", *LEAST, *single, "--objective", objective, "--turns", "2", "--units", "2"
+    )
     for side in ("handrail", "trl"):
         assert line[side]["pairs_per_s"] > 0
         assert line[side]["peak_rss_mb"] > 50

@@ -21,6 +21,7 @@ from transformers import AutoTokenizer, LlamaForCausalLM
 
 from handrail import world
 from handrail.cli.group import invoke
+from handrail.models import Policy
 from handrail.recipes import model_folder
 from handrail.recipes.model_folder import ModelFolder
 from handrail.recipes.pretrain import pretrain
@@ -133,11 +134,11 @@ def test_a_loss_that_is_not_finite_stops_with_its_step(
 ) -> None:
     plain = ModelFolder.save
 
-    def save_and_spoil(self: ModelFolder, model: LlamaForCausalLM, *rest: Any) -> None:
-        plain(self, model, *rest)
-        if rest[2] == 2:
+    def save_and_spoil(self: ModelFolder, policy: Policy, opts: Any, step: int, log: Any) -> None:
+        plain(self, policy, opts, step, log)
+        if step == 2:
             with torch.no_grad():
-                model.get_input_embeddings().weight[40:, 1] = math.nan
+                policy.causal_lm.get_input_embeddings().weight[40:, 1] = math.nan
 
     monkeypatch.setattr(ModelFolder, "save", save_and_spoil)
     with pytest.raises(RunError, match=r"step 3: the loss is nan .*failed_batch\.jsonl") as caught:
@@ -180,7 +181,7 @@ def test_a_full_disk_is_one_clear_error_and_leaves_the_old_model_whole(
     if what != "checkpoint":  # let the writing before it pass
         monkeypatch.setattr(ModelFolder, "save", lambda *given: None)
     if what == "tokenizer":
-        monkeypatch.setattr(LlamaForCausalLM, "save_pretrained", lambda *given: None)
+        monkeypatch.setattr(LlamaForCausalLM, "save_pretrained", lambda *given, **more: None)
     other = SETTINGS.model_copy(update={"seed": 1})
     with (
         no_file_above(4096),

@@ -12,16 +12,7 @@ from transformers import AutoTokenizer
 
 from handrail import world
 from handrail.models import ModelSettings, load_policy
-from handrail.recipes.pretrain import (
-    AGENT,
-    IGNORED,
-    PLAYBOOK,
-    TEXT,
-    batches,
-    collate,
-    encode,
-    pretrain,
-)
+from handrail.recipes.pretrain import pretrain
 from handrail.recipes.small_model import PretrainSettings
 from handrail.records import SettingError
 from handrail.training import settings_from
@@ -43,37 +34,6 @@ def test_the_folder_is_a_model_that_transformers_and_the_renderer_take(tiny_mode
 def test_digits_stay_single_tokens(tiny_model: Path) -> None:
     tokenizer = AutoTokenizer.from_pretrained(tiny_model)
     assert len(tokenizer("4821", add_special_tokens=False)["input_ids"]) == 4
-
-
-def test_the_playbook_is_not_trained_and_late_in_training_only_replies_are(
-    tiny_model: Path,
-) -> None:
-    renderer = Renderer(AutoTokenizer.from_pretrained(tiny_model))
-    talk = world.generate(1, 3)[0]
-    ids, kinds = encode(talk, renderer)
-    assert len(ids) == len(kinds)
-    replies = [m.content for m in talk.messages if m.role == "assistant"]
-    alone = [t for reply in replies for t in renderer.reply_ids(reply)]
-    assert [t for t, kind in zip(ids, kinds, strict=True) if kind == AGENT] == alone
-    head = [t for t, kind in zip(ids, kinds, strict=True) if kind == PLAYBOOK]
-    assert "guardrails" in renderer.tokenizer.decode(head)
-    inputs, targets = collate([(ids, kinds), (ids[:-5], kinds[:-5])], pad=0, least=TEXT)
-    assert inputs.shape == targets.shape == (2, len(ids) - 1)
-    assert (targets[0] != IGNORED).sum() == len(ids) - len(head)
-    assert (targets[1] != IGNORED).sum() == len(ids) - len(head) - 5
-    trained = collate([(ids, kinds)], pad=0, least=AGENT)[1][0]
-    assert trained[trained != IGNORED].tolist() == alone
-
-
-def test_every_row_is_in_exactly_one_step_of_an_epoch() -> None:
-    rows = [([1] * (5 + i % 37), [TEXT] * (5 + i % 37)) for i in range(301)]
-    steps = batches(rows, TINY.model_copy(update={"tokens_per_step": 256}), epoch=0)
-    assert sorted(i for step in steps for i in step) == list(range(301))
-    for step in steps:
-        assert len(step) == 1 or len(step) * max(len(rows[i][0]) for i in step) <= 256
-    again = batches(rows, TINY.model_copy(update={"tokens_per_step": 256}), epoch=0)
-    assert steps == again
-    assert steps != batches(rows, TINY.model_copy(update={"tokens_per_step": 256}), epoch=1)
 
 
 def test_it_learns(tmp_path: Path) -> None:

@@ -33,6 +33,42 @@ def test_a_conversation_depends_on_seed_and_index_alone() -> None:
     assert len({c.id for c in more}) == 6
 
 
+def test_conversations_share_a_playbook_where_that_is_wanted() -> None:
+    shared = WorldSettings(shared=3)
+    made = generate(120, seed=7, settings=shared)
+    assert generate(2, seed=7, settings=shared, start=4) == made[4:6]
+    books = [made[i].playbook for i in range(0, 120, 3)]
+    for i, conversation in enumerate(made):
+        assert conversation.playbook == books[i // 3]
+        assert conversation.tags["domain"] == made[i - i % 3].tags["domain"]
+    assert len({b.model_dump_json() for b in books if b}) == 40
+    assert len({c.messages for c in made}) == 120
+    # The first under a playbook is what it is without sharing.
+    assert made[3] == generate(1, seed=7, start=3)[0]
+    # What an agent knows of itself agrees with the playbook, for siblings too.
+    signed = [
+        c for c in made if c.playbook and "sign_agent" in [g.family for g in c.playbook.guardrails]
+    ]
+    kept = [r for c in signed for t in turns(c) for r in t.replies if "sign_agent" in r.keeps]
+    assert len(signed) > 10
+    assert len(kept) > 0.7 * sum(len(turns(c)) for c in signed)
+
+
+def test_rules_that_wait_can_be_made_common_and_rules_on_every_reply_rare() -> None:
+    def share(of: set[str], settings: WorldSettings) -> float:
+        books = [c.playbook for c in generate(200, seed=9, settings=settings)]
+        found = [g.family in of for b in books if b for g in b.guardrails]
+        return sum(found) / len(found)
+
+    waiting = {f.id for f in families().values() if f.waits}
+    every = {"call_term", "sign_agent", "slogan", "happy_help", "please_every"}
+    assert not waiting & every
+    assert all(not f.forbids for f in families().values() if f.id in waiting)
+    plain = WorldSettings()
+    assert share(waiting, WorldSettings(waiting=0.3)) > share(waiting, plain) + 0.15
+    assert share(every, WorldSettings(every=0.1)) < 0.7 * share(every, plain)
+
+
 def test_the_shape_of_conversations(conversations: list[Conversation]) -> None:
     lengths, sizes = Counter(), Counter()
     for conversation in conversations:

@@ -64,12 +64,16 @@ def random_policy(
     config: Any, tokenizer: Any, settings: ModelSettings | None = None, seed: int = 0
 ) -> Policy:
     """A policy with random weights from a transformers config."""
-    settings = settings or ModelSettings()
-    register()
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        model = AutoModelForCausalLM.from_config(config, attn_implementation=ATTENTION)
-    model = model.to(torch.float32)
+        model = AutoModelForCausalLM.from_config(config)
+    return from_scratch(model.to(torch.float32), tokenizer, settings or ModelSettings())
+
+
+def from_scratch(model: Any, tokenizer: Any, settings: ModelSettings) -> Policy:
+    """A policy around a transformers model that was made in memory."""
+    register()
+    model.set_attn_implementation(ATTENTION)
     return wrap(model, tokenizer, settings)
 
 

@@ -21,8 +21,10 @@ from typing import Any, NoReturn
 
 import torch
 from tokenizers import Tokenizer
-from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
+from torch import nn
+from transformers import PreTrainedTokenizerFast
 
+from handrail.models import Policy
 from handrail.recipes.run import digest_records, write_json
 from handrail.recipes.small_model import PretrainSettings, as_transformers
 from handrail.records import Conversation, RunError, atomic_write
@@ -79,7 +81,7 @@ class ModelFolder:
         return as_transformers(Tokenizer.from_str(self._saved["tokenizer"]))
 
     def restore(
-        self, model: LlamaForCausalLM, opts: Sequence[torch.optim.Optimizer]
+        self, model: nn.Module, opts: Sequence[torch.optim.Optimizer]
     ) -> tuple[int, list[float]]:
         """Put the checkpoint's state into model and optimisers; steps done, and their losses."""
         saved, self._saved = self._saved, None
@@ -95,8 +97,7 @@ class ModelFolder:
 
     def save(
         self,
-        model: LlamaForCausalLM,
-        tokenizer: PreTrainedTokenizerFast,
+        policy: Policy,
         opts: Sequence[torch.optim.Optimizer],
         step: int,
         log: list[float],
@@ -108,8 +109,8 @@ class ModelFolder:
         """
         state = {
             "started_with": self.started_with,
-            "tokenizer": tokenizer.backend_tokenizer.to_str(),
-            "model": model.state_dict(),
+            "tokenizer": policy.tokenizer.backend_tokenizer.to_str(),
+            "model": policy.model.state_dict(),
             "opts": [opt.state_dict() for opt in opts],
             "step": step,
             "log": log,
@@ -137,20 +138,14 @@ class ModelFolder:
             f"start over: remove {self.checkpoint}, or choose another folder (--out)",
         )
 
-    def finish(
-        self,
-        model: LlamaForCausalLM,
-        tokenizer: PreTrainedTokenizerFast,
-        summary: dict[str, Any],
-    ) -> None:
+    def finish(self, policy: Policy, summary: dict[str, Any]) -> None:
         """Put the new model in the place of the one before, when it is whole on the disk.
 
         Raises:
             RunError: it could not be written; what stood in the folder is whole.
         """
         with written_aside(self.checkpoint / MODEL) as folder:
-            model.save_pretrained(folder)
-            tokenizer.save_pretrained(folder)
+            policy.save(folder)
             made = {"settings": self.settings.model_dump(), "result": summary}
             write_json(folder / "pretrain.json", made)
         with disk_faults(self.out):

@@ -31,6 +31,8 @@ class PretrainSettings(BaseModel):
     For the first `text_share` of the steps all text after the playbook is trained (customers and
     facts too), then the agent's replies alone. `copying`: start with heads that copy from the
     context (induction.py); `rotary_base` is large so that they compare words over any distance.
+    `share`: most conversations under one playbook that are computed as one tree; `tokens_per_step`
+    counts the playbook that they share once.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -46,11 +48,12 @@ class PretrainSettings(BaseModel):
     copying: bool = True
     epochs: int = Field(default=1, ge=1)
     tokens_per_step: int = Field(default=4096, ge=128)
+    share: int = Field(default=4, ge=1)
     muon_lr: float = Field(default=4e-3, gt=0)
     adam_lr: float = Field(default=4e-3, gt=0)
     weight_decay: float = Field(default=0.05, ge=0)
     dtype: str = Field(default="auto", pattern="^(auto|float32|bfloat16)$")
-    text_share: float = Field(default=0.6, ge=0, le=1)
+    text_share: float = Field(default=0.5, ge=0, le=1)
     seed: int = 0
     checkpoint_seconds: float = Field(default=120, gt=0)
 

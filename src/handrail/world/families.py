@@ -51,6 +51,11 @@ class Family:
         """Whether the acts in `say` break the rule (forbidden acts, style) rather than keep it."""
         return self.kind in ("forbid", "style")
 
+    @property
+    def waits(self) -> bool:
+        """Whether the rule asks for an act at some moment of a conversation, not in every reply."""
+        return bool(self.when) and not self.forbids
+
 
 _SYNONYMS = {
     "text message": r"(?:text(?: message| msg)?(?:s|ed)?|sms(?:es)?)",

@@ -105,9 +105,12 @@ def draw_active(
     # Rules that wait for damage fit few topics, so they come first there now and then.
     # So do now and then rules on every reply, that most turns have a rule to keep.
     early = {f.id for f in pool if f.needs == "damage" and rng.random() < 0.4}
-    if rng.random() < 0.75:
+    if rng.random() < settings.every:
         early.add(rng.choice(EVERY))
-    pool.sort(key=lambda f: f.id in early, reverse=True)
+    waiting = {
+        f.id for f in pool if settings.waiting and f.waits and rng.random() < settings.waiting
+    }
+    pool.sort(key=lambda f: (f.id in early, f.id in waiting), reverse=True)
     n_forbid = 0
     for family in pool:
         if len(chosen) == wanted:
@@ -136,14 +139,21 @@ def draw_active(
 
 def new_scene(seed: int, index: int, settings: WorldSettings) -> Scene:
     """Conversation `index` of `seed`, before anything is said; the same whatever else is made."""
+    first = index - index % settings.shared
+    book = new_scene(seed, first, settings) if first != index else None
     rng = Random(f"{seed}/{index}")
     ids = [t for t in topics().values() if t.domain in settings.domains]
+    if book is not None:
+        ids = [t for t in ids if t.domain == book.topic.domain]
+        ids = [t for t in ids if all(fits(a.family, t) for a in book.active)]
     topic = ids[rng.randrange(len(ids))]
     slots = draw(rng, topic.domain)
     pools = table("pools")
     slots["agent"] = rng.choice(pools["agent"])
     slots["problem"] = topic.data["problem"]
-    active = draw_active(rng, topic, slots, settings)
+    if book is not None:
+        slots |= {name: book.slots[name] for name in ("brand", "agent")}
+    active = draw_active(rng, topic, slots, settings) if book is None else book.active
     asked = {a.family.id: a.values for a in active}
     slots["id"] = asked.get("ask_id", {}).get("id") or rng.choice(pools[f"{topic.domain}_id"])
     slots["item"] = asked.get("ask_second", {}).get("item") or rng.choice(pools["item"])
