@@ -247,6 +247,17 @@ def test_records_in_parquet_and_back(tmp_path: Path) -> None:
     assert len(read_parquet(path, Verdict, on_error="skip").skipped) == 6
 
 
+def test_an_id_twice_in_parquet_is_a_fault(tmp_path: Path) -> None:
+    turns, path = _turns(), tmp_path / "dup.parquet"
+    write_parquet(path, [*turns, turns[2]])
+    with pytest.raises(RecordError, match="the id 't2' was used in row 3 already") as caught:
+        read_parquet(path, Turn)
+    assert caught.value.where == f"{path}, row 7"
+    loaded = read_parquet(path, Turn, on_error="skip")
+    assert loaded.records == turns
+    assert [skip.where for skip in loaded.skipped] == [f"{path}, row 7"]
+
+
 def test_parquet_faults(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "a.parquet"
     write_rows(path, export_turns(_turns()))

@@ -43,17 +43,14 @@ def read_jsonl(path: str | Path, kind: type[R], on_error: OnError = "stop") -> L
     came before is a bad line. Lines end at "\n" only: texts may hold other line breaks.
     """
     loaded: Loaded[R] = Loaded()
-    seen: dict[str, int] = {}
+    seen: dict[str, str] = {}
     for number, raw in enumerate(raw_lines(Path(path)), start=1):
         if not raw.strip():
             continue
         where = f"{path}, line {number}"
         try:
             record = parse_line(raw, kind, where)
-            identity = getattr(record, "id", "")
-            if identity and identity in seen:
-                raise _twice(record, identity, where, seen[identity])
-            seen[identity] = number
+            note_once(record, seen, f"line {number}", where)
             loaded.records.append(record)
         except RecordError as error:
             if on_error == "stop":
@@ -64,18 +61,28 @@ def read_jsonl(path: str | Path, kind: type[R], on_error: OnError = "stop") -> L
     return loaded
 
 
-def _twice(record: BaseModel, identity: str, where: str, first: int) -> RecordError:
-    """The error of a record whose id came before: given by the user, or filled in as equal."""
+def note_once(record: BaseModel, seen: dict[str, str], place: str, where: str) -> None:
+    """Note in `seen` that the record's id stands at `place` ("line 3") of the file.
+
+    Raises:
+        RecordError: the id came before, given by the user or filled in for equal content.
+    """
+    identity = getattr(record, "id", "")
+    if not identity:
+        return
+    first = seen.setdefault(identity, place)
+    if first == place:
+        return
     if "id" in record.model_fields_set:
-        return RecordError(
-            f"the id '{identity}' was used in line {first} already",
+        raise RecordError(
+            f"the id '{identity}' was used in {first} already",
             "Give each record its own id, or leave the id out",
             where,
         )
-    return RecordError(
+    raise RecordError(
         "the record equals an earlier one (neither has an id, so both were given the same one)",
         "Leave one of them out, or give each its own id",
-        f"{where} (equal to line {first})",
+        f"{where} (equal to {first})",
     )
 
 

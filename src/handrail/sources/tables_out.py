@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from handrail.records import Loaded, RecordError, SettingError, Skip, atomic_write, read_jsonl
-from handrail.records.store import OnError
+from handrail.records.store import OnError, note_once
 from handrail.sources.arrow import parquet_rows, pyarrow
 from handrail.sources.reading import invalid
 
@@ -90,16 +90,19 @@ def read_file(path: str | Path, kind: type[R], on_error: OnError = "stop") -> Lo
 
 
 def read_parquet(path: str | Path, kind: type[R], on_error: OnError = "stop") -> Loaded[R]:
-    """Read the records of one kind that `write_parquet` wrote."""
+    """Read the records of one kind that `write_parquet` wrote; bad rows as in `read_jsonl`."""
     loaded: Loaded[R] = Loaded()
+    seen: dict[str, str] = {}
     for number, row in enumerate(parquet_rows(Path(path)), start=1):
         where = f"{path}, row {number}"
         try:
-            loaded.records.append(_record(row, kind, where))
+            record = _record(row, kind, where)
+            note_once(record, seen, f"row {number}", where)
+            loaded.records.append(record)
         except RecordError as error:
             if on_error == "stop":
                 raise
-            loaded.skipped.append(Skip(what="row", reason=error.told, where=where))
+            loaded.skipped.append(Skip(what="row", reason=error.told, where=error.where))
     return loaded
 
 
