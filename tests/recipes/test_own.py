@@ -14,6 +14,8 @@ from handrail.records import (
     Message,
     Playbook,
     RecordError,
+    Reply,
+    Turn,
     write_jsonl,
 )
 from handrail.world import guardrail
@@ -45,3 +47,13 @@ def test_what_looks_right_is_read_in_silence(tmp_path: Path) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert len(read_turns(path).turns) == 4
+
+
+def test_turns_at_which_the_agent_speaks_first_are_turns(tmp_path: Path) -> None:
+    path = str(tmp_path / "turns.jsonl")
+    replies = (Reply(text=AGENT, rank=1), Reply(text="What?", rank=2))
+    turns = [Turn(id=f"t{n}", playbook=BOOK, replies=replies) for n in range(2)]
+    write_jsonl(path, turns)
+    assert "context" not in Path(path).read_text("utf-8")
+    own = read_turns(path)
+    assert (own.turns, own.recorded) == (turns, False)

@@ -87,10 +87,12 @@ def _tell(path: str, found: Sequence[Skip]) -> None:
 
 
 def _holds_turns(path: Path) -> bool:
-    """Whether the first record of a JSON Lines or Parquet file is a turn."""
-    if path.suffix == ".parquet":
-        return "context" in parquet_names(path)
-    return "context" in first_object(path)
+    """Whether the first record of a JSON Lines or Parquet file is a turn.
+
+    A turn at which the agent speaks first has no context: fields that are empty are not written.
+    """
+    names = parquet_names(path) if path.suffix == ".parquet" else set(first_object(path))
+    return bool(names & {"context", "replies"}) and "messages" not in names
 
 
 def _candidates(turn: Turn, near: Sequence[int], pool: Sequence[Turn]) -> list[Candidate]:
