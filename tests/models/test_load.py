@@ -16,7 +16,14 @@ import torch
 from huggingface_hub import constants
 from transformers import BertConfig
 
-from handrail.models import ModelSettings, hub, load_policy, load_tokenizer, random_policy
+from handrail.models import (
+    ModelSettings,
+    count_parameters,
+    hub,
+    load_policy,
+    load_tokenizer,
+    random_policy,
+)
 from handrail.records import HandrailWarning, ModelError, SettingError
 from handrail.trees import Renderer, build_trees, collate
 from tests.models.configs import configs
@@ -47,6 +54,17 @@ def test_a_tokenizer_is_read_without_the_weights(tmp_path: Path) -> None:
     assert tokenizer.init_kwargs["handrail_style"] == "chat"
     with pytest.raises(ModelError, match="could not be loaded"):
         load_policy(folder)
+
+
+@pytest.mark.parametrize("name", ["llama-tied", "gpt2"])
+def test_parameters_are_counted_without_the_weights(name: str, tmp_path: Path) -> None:
+    policy = random_policy(configs()[name], toys.tokenizer())
+    folder = policy.save(tmp_path / "model")
+    for weights in folder.glob("*.safetensors"):
+        weights.unlink()
+    assert count_parameters(folder) == sum(p.numel() for p in policy.model.parameters())
+    with pytest.raises(ModelError, match="no such folder"):
+        count_parameters(tmp_path / "none")
 
 
 def test_adapters_are_saved_merged_and_the_model_stays(tmp_path: Path) -> None:

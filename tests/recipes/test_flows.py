@@ -12,14 +12,17 @@ from typing import Any
 import pytest
 
 from handrail import world
-from handrail.recipes import RECIPES, flow1, flow2, report_again
+from handrail.recipes import RECIPES, flow, flow1, flow2, report_again
 from handrail.recipes import corpus as corpus_module
 from handrail.recipes.corpus import Corpora, Corpus, take_points, whole_conversations
+from handrail.recipes.flow import begin, with_rates
 from handrail.recipes.flow2 import SAME, feedback_turns
 from handrail.recipes.outcome import SeedOutcome
 from handrail.recipes.own import read_turns
 from handrail.recipes.page import _skips
-from handrail.recipes.settings import FlowSettings, QuickstartSettings
+from handrail.recipes.run import Run
+from handrail.recipes.settings import WORLD_RATES, FlowSettings, QuickstartSettings
+from handrail.recipes.systems import PAPER_RATES
 from handrail.records import RecordError, Reply, RunError, Skip, Turn, write_jsonl
 from handrail.sources.tables_out import write_parquet
 
@@ -254,11 +257,20 @@ def test_a_model_from_scratch_is_made_once_for_all_seeds(tmp_path: Path) -> None
     assert all(talk.messages[-1].role == "assistant" for talk in talks)
 
 
-def test_settings_say_their_rates() -> None:
-    assert FlowSettings(model="any/7b").rate("ipo") == 2e-6
-    assert FlowSettings(model="any/7b").rate("sft") == 5e-4
-    assert FlowSettings(model="any/7b").rate("kto_pair") == 5e-7
-    assert FlowSettings(learning_rates={"ipo": 1e-5}).rate("ipo") == 1e-5
+def test_the_models_size_decides_its_rates_not_its_name(
+    tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = Run(tmp_path)
+    small = begin(run, "flow1", FlowSettings(model=str(tiny_model), threads=1))
+    assert small.learning_rates == WORLD_RATES
+    written = json.loads((tmp_path / "config.json").read_text("utf-8"))["settings"]
+    assert written["learning_rates"] == WORLD_RATES
+    packaged = FlowSettings(model=str(world.world_model_path()))
+    for same in (packaged, FlowSettings(), FlowSettings(model="scratch")):
+        assert with_rates(same).learning_rates == WORLD_RATES
+    monkeypatch.setattr(flow, "count_parameters", lambda name: 7_000_000_000)
+    large = with_rates(FlowSettings(model="any/7b", learning_rates={"ipo": 1e-5}))
+    assert large.learning_rates == PAPER_RATES | {"ipo": 1e-5}
 
 
 def test_what_the_files_lack_counts_once_for_all_seeds() -> None:

@@ -54,6 +54,6 @@ def test_every_number_refuses_nonsense(kind: type, name: str, value: Any) -> Non
 def test_what_can_be_meant_is_taken() -> None:
     rates = {"sft": 1e-3, "ipo": "1e-4", "kto_pair": 1, "kto": 1e-5, "dpo": 1e-5}
     settings = settings_from(FlowSettings, {"learning_rates": rates, "temperature": 0, "beta": 5})
-    assert settings.rate("ipo") == 1e-4
-    assert settings.rate("kto_pair") == 1.0
+    assert settings.learning_rates["ipo"] == 1e-4
+    assert settings.learning_rates["kto_pair"] == 1.0
     assert settings_from(FlowSettings, {"first_seed": 2**32 - 3}).seeds == 3

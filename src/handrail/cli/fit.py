@@ -26,9 +26,6 @@ if TYPE_CHECKING:
     from handrail.trees import Forest
 
 
-SMALL = 100_000_000  # parameters below which the paper's learning rates are too small
-
-
 @dataclass(frozen=True)
 class Fitted:
     """A finished training: the model's folder, what was learnt from and what was left out."""
@@ -134,11 +131,10 @@ def resolve(
 ) -> dict[str, Any]:
     """The settings objects of all four parts, with the defaults that depend on the model.
 
-    A prompt with its reply may be as long as the model's positions and the token budget allow. A
-    model below 100 million parameters learns at the rates of the world's model: the paper's are
-    meant for 7 billion.
+    A prompt with its reply may be as long as the model's positions and the token budget allow. The
+    learning rate follows from the model's size, as in the recipes.
     """
-    from handrail.recipes.settings import WORLD_RATES
+    from handrail.recipes.settings import default_rates
     from handrail.training import settings_from
 
     kinds = parts(objective)
@@ -146,8 +142,8 @@ def resolve(
     for name in ("replies", "mismatched"):
         if name in shares["trees"]:
             raise SettingError(f"'{name}' follows from the objective", "Leave it out")
-    if given.get("learning_rate") is None and parameters < SMALL:
-        shares["training"]["learning_rate"] = WORLD_RATES[objective]
+    if given.get("learning_rate") is None:
+        shares["training"]["learning_rate"] = default_rates(parameters)[objective]
     training: Any = settings_from(kinds["training"], shares["training"])
     budget = training.token_budget
     longest = min(budget, positions or budget)

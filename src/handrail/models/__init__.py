@@ -1,13 +1,14 @@
 """Models: loading, adapters, tree attention, log-probabilities of replies."""
 
 from handrail.models.device import native_bfloat16, resolve_device, resolve_dtype
-from handrail.models.load import load_policy, load_tokenizer, random_policy
+from handrail.models.load import count_parameters, load_policy, load_tokenizer, random_policy
 from handrail.models.policy import Policy
 from handrail.models.settings import ModelSettings
 
 __all__ = [
     "ModelSettings",
     "Policy",
+    "count_parameters",
     "load_policy",
     "load_tokenizer",
     "native_bfloat16",

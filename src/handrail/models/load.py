@@ -60,6 +60,17 @@ def load_tokenizer(name_or_path: str | Path, style: str = "auto") -> tuple[Any, 
     return tokenizer, positions_of(_config(where, str(name_or_path)))
 
 
+def count_parameters(name_or_path: str | Path) -> int:
+    """How many parameters a model has, by its config alone.
+
+    Raises as `load_policy`.
+    """
+    config = _config(_resolve(str(name_or_path)), str(name_or_path))
+    with torch.device("meta"):
+        model = AutoModelForCausalLM.from_config(config)
+    return sum(p.numel() for p in model.parameters())
+
+
 def random_policy(
     config: Any, tokenizer: Any, settings: ModelSettings | None = None, seed: int = 0
 ) -> Policy:

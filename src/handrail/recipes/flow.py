@@ -16,16 +16,22 @@ from typing import Any
 import torch
 
 from handrail import world
-from handrail.models import ModelSettings, Policy, load_policy, resolve_dtype
+from handrail.models import (
+    ModelSettings,
+    Policy,
+    count_parameters,
+    load_policy,
+    resolve_dtype,
+)
 from handrail.objectives import IPO, KTO, OBJECTIVES, KTOPair
 from handrail.objectives.dpo import DPO
 from handrail.recipes.corpus import Corpus, whole_conversations
 from handrail.recipes.pretrain import pretrain
 from handrail.recipes.retrieval import rank_sets
 from handrail.recipes.run import Run, digest_files, digest_records, read_json, watcher, write_json
-from handrail.recipes.settings import FlowSettings
+from handrail.recipes.settings import FlowSettings, default_rates
 from handrail.recipes.small_model import PretrainSettings
-from handrail.recipes.systems import BASE, System
+from handrail.recipes.systems import BASE, PAPER_RATES, System
 from handrail.records import (
     Conversation,
     Skip,
@@ -65,6 +71,7 @@ def begin(run: Run, recipe: str, settings: FlowSettings) -> FlowSettings:
     on another machine keeps its finished stages; in a new folder, what this machine is fast in.
     """
     set_threads(settings.threads)
+    settings = with_rates(settings)
     if settings.dtype == "auto":
         dtype = _begun_with(run.folder) or resolve_dtype("auto")
         settings = settings.model_copy(update={"dtype": dtype})
@@ -78,6 +85,22 @@ def begin(run: Run, recipe: str, settings: FlowSettings) -> FlowSettings:
         }
         write_json(run.folder / "config.json", config)
     return settings
+
+
+def with_rates(settings: FlowSettings) -> FlowSettings:
+    """The settings with every objective's learning rate; those not given follow from the model.
+
+    The model's size decides, not its name, so that equal weights learn alike.
+
+    Raises:
+        ModelError: there is no such model to learn the size of.
+    """
+    given = settings.learning_rates
+    if given.keys() >= PAPER_RATES.keys():
+        return settings
+    # The packaged model, and what `scratch` makes, are small by design.
+    size = 0 if settings.model in ("world", SCRATCH) else count_parameters(settings.model)
+    return settings.model_copy(update={"learning_rates": default_rates(size) | given})
 
 
 def _begun_with(folder: Path) -> str | None:
@@ -133,7 +156,7 @@ def train_system(
 ) -> Trained:
     """Train one system for one epoch from another system's weights, as a stage of the run."""
     objective = objective_of(system.objective, settings)
-    rate = settings.rate(system.objective)
+    rate = settings.learning_rates[system.objective]
     inputs = {
         "system": system.name,
         "objective": repr(objective),

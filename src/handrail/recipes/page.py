@@ -57,10 +57,6 @@ def write_page(folder: Path, findings: Findings) -> dict[str, Any]:
     """Write `report.html` and `summary.json`; returns the summary."""
     outcomes = findings.outcomes
     first = outcomes.seeds[0]
-    settings = outcomes.settings.model_dump()
-    settings["learning_rates"] = {
-        name: outcomes.settings.rate(name) for name in ("sft", "ipo", "kto_pair", "kto", "dpo")
-    }
     report = Report(
         title=f"{outcomes.title}: {first.corpus.name}",
         subtitle=f"{outcomes.aligned} against {outcomes.sft}, and {len(outcomes.systems)} systems "
@@ -72,7 +68,7 @@ def write_page(folder: Path, findings: Findings) -> dict[str, Any]:
             "training seeds": str(len(outcomes.seeds)),
             "judge": first.corpus.assessor.name,
         },
-        settings=settings,
+        settings=outcomes.settings.model_dump(),
         provenance={"handrail": versions(folder), **first.corpus.facts, **first.notes},
         command=read_json(folder / "config.json")["command"],
     )

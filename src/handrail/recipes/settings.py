@@ -13,8 +13,14 @@ from handrail.records import nearest
 # The packaged model has 3.7 million parameters, so it needs (and bears) larger steps than a 7B one.
 # Chosen on development conversations, never on test ones; see docs/results.md.
 WORLD_RATES = {"sft": 3e-4, "ipo": 1e-4, "kto_pair": 2e-5, "kto": 2e-5, "dpo": 2e-5}
+SMALL = 100_000_000  # parameters below which the paper's learning rates are too small
 
 SEEDS = 2**32  # training seeds lie below
+
+
+def default_rates(parameters: int) -> dict[str, float]:
+    """Learning rates by objective for a model of this size: the world's, or the paper's for 7B."""
+    return WORLD_RATES if parameters < SMALL else PAPER_RATES
 
 
 def _rate(value: Any) -> bool:
@@ -54,7 +60,8 @@ class FlowSettings(BaseModel):
         on_long: what to do with a prompt and reply over the budget or the model's positions, and
             with a test prompt that leaves no room for `reply_tokens`: "refuse" (an error, before
             anything is trained), "skip" (left out), "cut_context" (its oldest messages left out).
-        learning_rates: by objective (sft, ipo, kto_pair, kto, dpo); the rest follow from the model.
+        learning_rates: by objective (sft, ipo, kto_pair, kto, dpo); the rest follow from the size
+            of the model: the world's below 100 million parameters, else the paper's for 7 billion.
         beta: of DPO, IPO and KTO.
         temperature, reply_tokens: of the replies that are judged.
         threads: 0 takes all cores.
@@ -116,17 +123,10 @@ class FlowSettings(BaseModel):
             raise ValueError("first_seed and seeds go past 2**32; lower first_seed")
         return self
 
-    def rate(self, objective: str) -> float:
-        """The learning rate of an objective: as set, else the model's default."""
-        scaled = self.model in ("world", "scratch")
-        return self.learning_rates.get(
-            objective, (WORLD_RATES if scaled else PAPER_RATES)[objective]
-        )
-
 
 class QuickstartSettings(FlowSettings):
     """The flow in small: one seed, SFT and SFT→IPO, minutes on two cores."""
 
     train_points: int = Field(default=1600, ge=8)
-    test_turns: int = Field(default=200, ge=2)
+    test_turns: int = Field(default=400, ge=2)
     seeds: int = Field(default=1, ge=1)
