@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -104,6 +105,33 @@ def test_bad_lines_stop_a_training_and_a_draw_or_are_counted(
         assert found["turns"] == len(good.splitlines())
         assert found["skipped"] >= 2
         assert sum("contxt" in reason for reason in found["skipped_reasons"]) == 1
+
+
+@pytest.mark.usefixtures("work")
+@pytest.mark.parametrize("fault", ["layers", "cut", "tokens", "encoder"])
+def test_a_faulty_model_folder_is_one_error(
+    model: Path, fault: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(model, "bad")
+    config, tokens = Path("bad/config.json"), Path("bad/tokenizer.json")
+    if fault == "layers":
+        config.write_text(json.dumps(json.loads(config.read_text()) | {"num_hidden_layers": 6}))
+    elif fault == "encoder":
+        config.write_text(json.dumps(json.loads(config.read_text()) | {"model_type": "bert"}))
+    elif fault == "tokens":
+        data = json.loads(tokens.read_text())
+        data["added_tokens"] += [data["added_tokens"][0] | {"id": 9999, "content": "<more>"}]
+        tokens.write_text(json.dumps(data))
+    else:
+        weights = Path("bad/model.safetensors")
+        weights.write_bytes(weights.read_bytes()[:1000])
+    draw = ["generate", "--model", "bad", "--turns", "test.jsonl", "--out", "said.jsonl", "--quiet"]
+    assert invoke(draw) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.count("bad") >= 1
+    assert len([line for line in err.splitlines() if line.startswith("Error: ")]) == 1
+    assert not Path("said.jsonl").exists()
 
 
 @pytest.mark.usefixtures("work")

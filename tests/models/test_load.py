@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import threading
 import time
@@ -191,13 +192,89 @@ def test_a_cached_model_is_loaded_where_the_hub_is_silent(
         load_policy("some-owner/some-model")
 
 
-def test_a_model_that_is_no_causal_language_model(tmp_path: Path) -> None:
+def change(folder: Path, **values: Any) -> None:
+    """Set values in a folder's config."""
+    path = folder / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | values))
+
+
+@pytest.mark.parametrize(
+    ("values", "problem"),
+    [
+        ({"model_type": "vit"}, "of the type 'vit', not a causal"),
+        ({"model_type": "bert"}, "of the type 'bert' with an encoder"),
+        ({"model_type": "roberta"}, "of the type 'roberta' with an encoder"),
+        ({"model_type": "bart", "is_encoder_decoder": True}, "of the type 'bart' with an encoder"),
+    ],
+)
+def test_a_model_that_is_no_causal_language_model(
+    values: dict[str, Any], problem: str, tmp_path: Path
+) -> None:
     toys.tokenizer().save_pretrained(tmp_path)
     BertConfig(hidden_size=32).save_pretrained(tmp_path)
-    config = (tmp_path / "config.json").read_text().replace('"bert"', '"vit"')
-    (tmp_path / "config.json").write_text(config)
-    with pytest.raises(ModelError, match="not a causal language model"):
-        load_policy(tmp_path)
+    change(tmp_path, **values)
+    for load in (load_policy, load_tokenizer):
+        with pytest.raises(ModelError, match=problem):
+            load(tmp_path)
+
+
+def test_a_bert_that_says_it_is_a_decoder_is_one(tmp_path: Path) -> None:
+    toys.tokenizer().save_pretrained(tmp_path)
+    BertConfig(is_decoder=True, max_position_embeddings=99).save_pretrained(tmp_path)
+    assert load_tokenizer(tmp_path)[1] == 99
+
+
+@pytest.mark.parametrize(
+    ("values", "problem"),
+    [
+        ({"num_hidden_layers": 5}, r"the weights lack: 'model\.layers\.3\.\S+' and 17 more"),
+        ({"intermediate_size": 100}, "the weights hold in another shape: .* and 8 more"),
+        ({"tie_word_embeddings": False}, "the weights lack: 'lm_head.weight'\\. Check"),
+        ({"hidden_size": "big"}, "'hidden_size' expected int, got str"),
+        ({"hidden_act": "nope"}, "KeyError: 'nope'"),
+    ],
+)
+def test_a_config_that_does_not_fit_the_weights(
+    values: dict[str, Any], problem: str, tmp_path: Path, caplog: Any
+) -> None:
+    folder = random_policy(configs()["llama-tied"], toys.tokenizer()).save(tmp_path / "model")
+    change(folder, **values)
+    with pytest.raises(ModelError, match=problem) as caught:
+        load_policy(folder)
+    assert str(caught.value).startswith(str(folder))
+    assert "LOAD REPORT" not in caplog.text
+
+
+def test_weights_without_a_place_are_told(tmp_path: Path) -> None:
+    folder = random_policy(configs()["llama"], toys.tokenizer()).save(tmp_path / "model")
+    change(folder, num_hidden_layers=1)
+    with pytest.warns(HandrailWarning, match=r"left out: 'model\.layers\.1\.\S+' and 17 more"):
+        assert load_policy(folder).causal_lm.config.num_hidden_layers == 1
+
+
+@pytest.mark.parametrize("kept", [0, 4, 5000])
+def test_weights_that_were_cut_off(kept: int, tmp_path: Path) -> None:
+    folder = random_policy(configs()["llama"], toys.tokenizer()).save(tmp_path / "model")
+    weights = folder / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:kept])
+    with pytest.raises(ModelError, match=r"could not be loaded .*SafetensorError"):
+        load_policy(folder)
+
+
+def test_a_tokenizer_that_is_none(tmp_path: Path) -> None:
+    folder = random_policy(configs()["llama"], toys.tokenizer()).save(tmp_path / "model")
+    (folder / "tokenizer.json").write_text("[]")
+    with pytest.raises(ModelError, match=r"could not be loaded .*TypeError"):
+        load_policy(folder)
+
+
+def test_a_tokenizer_with_more_tokens_than_the_embedding(tmp_path: Path) -> None:
+    folder = random_policy(configs()["llama"], toys.tokenizer()).save(tmp_path / "model")
+    tokenizer = toys.tokenizer()
+    tokenizer.add_tokens([f"<{i}>" for i in range(402 - len(tokenizer))])
+    tokenizer.save_pretrained(folder)
+    with pytest.raises(ModelError, match="up to 401, the model's embedding has 400 rows"):
+        load_policy(folder)
 
 
 @pytest.mark.parametrize(

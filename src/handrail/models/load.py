@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
-from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from handrail.models.allocator import keep_freed_memory
 from handrail.models.attention import ATTENTION, register
@@ -18,6 +17,7 @@ from handrail.models.device import resolve_device, resolve_dtype
 from handrail.models.hub import found
 from handrail.models.policy import Policy, positions_of
 from handrail.models.settings import ModelSettings
+from handrail.models.whole import causal_config, check_tokenizer, load_weights, quietly
 from handrail.records import ModelError
 
 WORLD = "world"
@@ -31,21 +31,21 @@ def load_policy(name_or_path: str | Path, settings: ModelSettings | None = None)
         settings: full or LoRA, dtype and the rest.
 
     Raises:
-        ModelError: there is no such model or folder, it is not a causal language model, or the hub
-            cannot be reached and the cache does not hold it.
+        ModelError: there is no such model or folder, it is not a whole causal language model with
+            its tokenizer, or the hub cannot be reached and the cache does not hold it.
     """
     settings = _resolved(settings or ModelSettings())
     where = _resolve(str(name_or_path))
     register()
-    tokenizer = _quietly(where, AutoTokenizer.from_pretrained)
-    _config(where, str(name_or_path))
+    tokenizer = quietly(where, AutoTokenizer.from_pretrained)
+    causal_config(where, str(name_or_path))
     frozen_dtype = torch.bfloat16 if settings.dtype == "bfloat16" else torch.float32
-    model = _quietly(
+    model = load_weights(
         where,
-        AutoModelForCausalLM.from_pretrained,
         dtype=frozen_dtype if settings.mode == "lora" else torch.float32,
         attn_implementation=ATTENTION,
     )
+    check_tokenizer(model, tokenizer, where)
     return wrap(model, tokenizer, settings)
 
 
@@ -55,9 +55,9 @@ def load_tokenizer(name_or_path: str | Path, style: str = "auto") -> tuple[Any, 
     Raises as `load_policy`. `style` is that of `ModelSettings`.
     """
     where = _resolve(str(name_or_path))
-    tokenizer = _quietly(where, AutoTokenizer.from_pretrained)
+    tokenizer = quietly(where, AutoTokenizer.from_pretrained)
     _set_style(tokenizer, style)
-    return tokenizer, positions_of(_config(where, str(name_or_path)))
+    return tokenizer, positions_of(causal_config(where, str(name_or_path)))
 
 
 def count_parameters(name_or_path: str | Path) -> int:
@@ -65,7 +65,7 @@ def count_parameters(name_or_path: str | Path) -> int:
 
     Raises as `load_policy`.
     """
-    config = _config(_resolve(str(name_or_path)), str(name_or_path))
+    config = causal_config(_resolve(str(name_or_path)), str(name_or_path))
     with torch.device("meta"):
         model = AutoModelForCausalLM.from_config(config)
     return sum(p.numel() for p in model.parameters())
@@ -114,17 +114,6 @@ def wrap(model: nn.Module, tokenizer: Any, settings: ModelSettings) -> Policy:
 def _set_style(tokenizer: Any, style: str) -> None:
     if style != "auto":
         tokenizer.init_kwargs["handrail_style"] = style  # saved with the tokenizer
-
-
-def _config(where: str, name: str) -> Any:
-    """The config of a causal language model."""
-    config = _quietly(where, AutoConfig.from_pretrained)
-    if type(config) not in AutoModelForCausalLM._model_mapping:
-        raise ModelError(
-            f"'{name}' is of the type '{config.model_type}', not a causal language model",
-            "Name a model that transformers loads with AutoModelForCausalLM",
-        )
-    return config
 
 
 def _resolved(settings: ModelSettings) -> ModelSettings:
@@ -184,23 +173,3 @@ def _resolve(name: str) -> str:
     if path.exists() or name.startswith((".", "/", "~")) or name.count("/") > 1:
         raise ModelError("there is no such folder", "Check the path to the model", name)
     return found(name)
-
-
-def _quietly(where: str, loader: Any, **kwargs: Any) -> Any:
-    """Call a transformers loader; its many kinds of failure become one clear error."""
-    try:
-        return loader(where, **kwargs)
-    except (OSError, ValueError, KeyError, RuntimeError, ImportError) as error:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        local = Path(where).is_dir()
-        offline = os.environ.get("HF_HUB_OFFLINE", "0") not in ("", "0")
-        if local:
-            mend = "Check that the folder is whole: config, tokenizer and weights"
-        elif offline:
-            mend = "HF_HUB_OFFLINE is set and the model is not in the cache; unset it or use a path"
-        else:
-            mend = (
-                "Check the name on the hub and the network, log in for a gated model, or give the "
-                "path of a folder"
-            )
-        raise ModelError(f"the model could not be loaded ({reason})", mend, where) from None

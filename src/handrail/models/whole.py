@@ -1,0 +1,143 @@
+"""Whether what transformers loads is a whole causal language model: each fault is one error."""
+
+from __future__ import annotations
+
+import logging
+import os
+import warnings
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForMaskedLM
+
+from handrail.records import HandrailWarning, ModelError
+
+_FOLDER = "Check that the folder is whole: config, tokenizer and weights"
+
+
+def quietly(where: str, loader: Any, **kwargs: Any) -> Any:
+    """Call a transformers loader; its many kinds of failure become one clear error."""
+    try:
+        return loader(where, **kwargs)
+    except MemoryError:
+        raise
+    # Readers of safetensors, JSON, pickles and tokenizers each have their own kinds of error.
+    except Exception as error:
+        local = Path(where).is_dir()
+        offline = os.environ.get("HF_HUB_OFFLINE", "0") not in ("", "0")
+        if local:
+            mend = _FOLDER
+        elif offline:
+            mend = "HF_HUB_OFFLINE is set and the model is not in the cache; unset it or use a path"
+        else:
+            mend = (
+                "Check the name on the hub and the network, log in for a gated model, or give the "
+                "path of a folder"
+            )
+        raise ModelError(f"the model could not be loaded ({_reason(error)})", mend, where) from None
+
+
+def _reason(error: Exception) -> str:
+    """What an error says, on one line."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    if not lines:
+        return type(error).__name__
+    said = " ".join(lines[:2]) if lines[0].endswith(":") else lines[0]
+    return said if isinstance(error, OSError | ValueError) else f"{type(error).__name__}: {said}"
+
+
+def causal_config(where: str, name: str) -> Any:
+    """The config of a model that writes a text from left to right.
+
+    Raises:
+        ModelError: the type has no such model, or the config makes it one that reads both ways.
+    """
+    config = quietly(where, AutoConfig.from_pretrained)
+    kind = f"'{name}' is of the type '{config.model_type}'"
+    if type(config) not in AutoModelForCausalLM._model_mapping:
+        raise ModelError(
+            f"{kind}, not a causal language model",
+            "Name a model that transformers loads with AutoModelForCausalLM",
+        )
+    # transformers gives BERT and its kin a causal class too; causal where they say so.
+    told = getattr(config, "is_decoder", False) or getattr(config, "causal", False)
+    encoder = type(config) in AutoModelForMaskedLM._model_mapping and not told
+    if encoder or getattr(config, "is_encoder_decoder", False):
+        raise ModelError(
+            f"{kind} with an encoder, which reads both ways: not a causal language model",
+            "Name a model that writes from left to right, such as a Llama, Mistral, Qwen or GPT-2",
+        )
+    return config
+
+
+def load_weights(where: str, **kwargs: Any) -> Any:
+    """The causal language model of a folder or name, with every weight read from it.
+
+    Warns where the folder holds weights that the config has no place for.
+
+    Raises:
+        ModelError: it cannot be read, or a weight is missing or of another shape.
+    """
+    with _no_report():
+        model, info = quietly(
+            where,
+            AutoModelForCausalLM.from_pretrained,
+            output_loading_info=True,
+            ignore_mismatched_sizes=True,  # told below, in one line
+            **kwargs,
+        )
+    mend = "Check that config.json belongs to these weights, and that the folder is whole"
+    for problem, names in (
+        ("lack", info["missing_keys"]),
+        ("hold in another shape", {key[0] for key in info["mismatched_keys"]}),
+    ):
+        if names:
+            raise ModelError(
+                f"config.json describes tensors that the weights {problem}: {_some(names)}",
+                mend,
+                where,
+            )
+    if info["unexpected_keys"]:
+        warnings.warn(
+            f"{where}: config.json has no place for some of the weights, which are left out: "
+            f"{_some(info['unexpected_keys'])}. {mend}",
+            HandrailWarning,
+            stacklevel=4,
+        )
+    return model
+
+
+def _some(names: Collection[str]) -> str:
+    """The first of some names, and how many more there are."""
+    return f"'{min(names)}'" + (f" and {len(names) - 1} more" if len(names) > 1 else "")
+
+
+def check_tokenizer(model: Any, tokenizer: Any, where: str) -> None:
+    """Refuse a tokenizer that gives tokens which the model has no embedding for."""
+    rows = model.get_input_embeddings().weight.shape[0]
+    highest = max(tokenizer.get_vocab().values(), default=-1)
+    if highest >= rows:
+        raise ModelError(
+            f"the tokenizer numbers its tokens up to {highest}, the model's embedding has {rows} "
+            "rows",
+            "Use the tokenizer that the model was saved with, or resize the embedding and save "
+            "the model again",
+            where,
+        )
+
+
+@contextmanager
+def _no_report() -> Iterator[None]:
+    """Keep back transformers' table of missing and unexpected weights, and nothing else."""
+    logger = logging.getLogger("transformers.modeling_utils")
+
+    def other(record: logging.LogRecord) -> bool:
+        return "LOAD REPORT" not in record.getMessage()
+
+    logger.addFilter(other)
+    try:
+        yield
+    finally:
+        logger.removeFilter(other)
