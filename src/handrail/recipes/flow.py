@@ -95,12 +95,14 @@ def with_rates(settings: FlowSettings) -> FlowSettings:
     Raises:
         ModelError: there is no such model to learn the size of.
     """
-    given = settings.learning_rates
-    if given.keys() >= PAPER_RATES.keys():
-        return settings
-    # The packaged model, and what `scratch` makes, are small by design.
-    size = 0 if settings.model in ("world", SCRATCH) else count_parameters(settings.model)
-    return settings.model_copy(update={"learning_rates": default_rates(size) | given})
+    rates = settings.learning_rates
+    if not rates.keys() >= PAPER_RATES.keys():
+        # The packaged model, and what `scratch` makes, are small by design.
+        size = 0 if settings.model in ("world", SCRATCH) else count_parameters(settings.model)
+        rates = default_rates(size) | rates
+    # In one order, however they were given, so that equal runs have equal pages.
+    ordered = {name: rates[name] for name in PAPER_RATES}
+    return settings.model_copy(update={"learning_rates": ordered})
 
 
 def _begun_with(folder: Path) -> str | None:
