@@ -135,6 +135,30 @@ def test_a_faulty_model_folder_is_one_error(
 
 
 @pytest.mark.usefixtures("work")
+@pytest.mark.parametrize(
+    ("options", "problem"),
+    [
+        (["--temperature", "-1"], "'temperature' cannot be -1.0. Input should be"),
+        (["--temperature", "nan"], "'temperature' cannot be nan. Input should be"),
+        (["--temperature", "inf"], "'temperature' cannot be inf. Give a finite number"),
+        (["--max-tokens", "0"], "'max_tokens' cannot be 0. Input should be"),
+    ],
+)
+def test_options_that_cannot_be_are_one_error(
+    options: list[str], problem: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    draw = ["generate", "--turns", "test.jsonl", "--out", "said.jsonl"]
+    for line in (draw, ["chat"]):
+        assert invoke([*line, "--model", "none", *options]) == 2
+        (told,) = capsys.readouterr().err.splitlines()
+        assert told.startswith(f"Error: {problem}")
+    assert invoke([*draw, "--n", "0"]) == 2
+    assert "'n' cannot be 0" in capsys.readouterr().err
+    with pytest.raises(SettingError, match="'n' cannot be True"):
+        handrail.generate("test.jsonl", n=True)
+
+
+@pytest.mark.usefixtures("work")
 def test_the_same_by_the_api(model: Path) -> None:
     fitted = handrail.train(
         "turns.jsonl", "kto", model=model, out="kto", settings={"max_steps": 1, "mode": "lora"}
@@ -168,6 +192,9 @@ def test_equal_seeds_give_equal_replies_whatever_the_chunks(
         ({"learning_rate": "fast"}, "'learning_rate' cannot be 'fast'"),
         ({"replies": "best"}, "follows from the objective"),
         ({"mode": "half"}, "mode"),
+        ({"device": "tpu"}, "device 'tpu' cannot be used here"),
+        ({"epochs": True}, "'epochs' cannot be True"),
+        ({"beta": float("inf")}, "'beta' cannot be inf"),
     ],
 )
 def test_settings_that_cannot_be_are_refused(model: Path, settings: dict, problem: str) -> None:

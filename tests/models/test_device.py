@@ -13,7 +13,7 @@ import torch
 
 from handrail.models import ModelSettings, native_bfloat16, random_policy, resolve_dtype
 from handrail.models import device as module
-from handrail.records import HandrailWarning
+from handrail.records import HandrailWarning, SettingError
 from tests.models.configs import configs
 from tests.trees import toys
 
@@ -104,8 +104,15 @@ def test_this_cpu_is_seen_as_linux_sees_it() -> None:
 
 def test_a_device_of_which_nothing_is_known_takes_float32() -> None:
     assert resolve_dtype("auto", "meta") == "float32"
-    if not torch.cuda.is_available():
-        assert resolve_dtype("auto", "cuda:1") == "float32"
+
+
+@pytest.mark.parametrize("device", ["tpu", "CUDA", "", "cuda:99", "xpu", "hpu"])
+def test_a_device_that_is_not_there_is_one_error(device: str) -> None:
+    settings = ModelSettings(device=device)
+    with pytest.raises(SettingError, match=f"device '{device}' cannot be used here") as caught:
+        random_policy(configs()["llama"], toys.tokenizer(), settings)
+    assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 300
 
 
 @pytest.mark.gpu

@@ -26,6 +26,7 @@ NUMBERS = {
         ({"learning_rates": {"sft": 0}}, "above 0"),
         ({"learning_rates": {"sft": math.inf}}, "above 0"),
         ({"learning_rates": {"sft": math.nan}}, "above 0"),
+        ({"learning_rates": {"sft": 10**400}}, "above 0"),
         ({"learning_rates": {"sft": "fast"}}, "above 0"),
         ({"learning_rates": {"sft": True}}, "above 0"),
         ({"learning_rates": {"sft": None}}, "above 0"),

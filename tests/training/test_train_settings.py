@@ -32,6 +32,15 @@ def test_values_as_a_file_gives_them() -> None:
         ({"schedule": "cosin"}, "'schedule' cannot be 'cosin'.*'cosine'"),
         ({"learning_rate": float("nan")}, "'learning_rate' cannot be nan"),
         ({"warmup": 2, "epochs": -1}, r"\(and 1 more\)"),
+        ({"epochs": True}, "'epochs' cannot be True. Give a number, not true or false"),
+        ({"max_steps": True}, "'max_steps' cannot be True"),
+        ({"learning_rate": True}, "'learning_rate' cannot be True"),
+        ({"epsilon": float("inf")}, "'epsilon' cannot be inf"),
+        ({"epsilon": "Infinity"}, "'epsilon' cannot be 'Infinity'"),
+        ({"max_grad_norm": float("nan")}, "'max_grad_norm' cannot be nan"),
+        ({"epochs": 10**400}, r"'epochs' cannot be 10{99}\.\.\.\. Give a smaller number"),
+        ({"learning_rate": 10**5000}, "'learning_rate' cannot be a number of thousands of digits"),
+        ({"epochs": "x" * 5000}, r"'epochs' cannot be 'x{99}\.\.\.\. Input"),
     ],
 )
 def test_wrong_ones_are_named(values: dict, says: str) -> None:
@@ -59,6 +68,11 @@ def test_any_settings_class_will_do() -> None:
         settings_from(Other, {"size": 0})
     with pytest.raises(SettingError, match="DPO: beta must be above 0, found -1"):
         settings_from(DPO, {"beta": -1})
+    with pytest.raises(SettingError, match="'beta' cannot be True"):
+        settings_from(DPO, {"beta": True})
+    with pytest.raises(SettingError, match="'beta' cannot be 'inf'"):
+        settings_from(DPO, {"beta": "inf"})
+    assert settings_from(TrainSettings, {"shuffle": True, "trackers": []}).shuffle
     with pytest.raises(TypeError, match="neither"):
         settings_from(int, {})
 

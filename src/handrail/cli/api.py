@@ -112,6 +112,17 @@ def load(
     return LocalSampler(policy, Renderer(policy.tokenizer, style), name=system_name(model))
 
 
+def sampling(**values: Any) -> SamplingParams:
+    """How replies are drawn, from options that a user gave.
+
+    Raises:
+        SettingError: an option out of range.
+    """
+    from handrail.training import settings_from
+
+    return settings_from(SamplingParams, values)
+
+
 def system_name(model: str | Path) -> str:
     """A model's name in tables: the last part of its path that says something."""
     parts = [part for part in Path(model).parts if part not in ("final", ".", "/")]
@@ -166,8 +177,11 @@ def generate(
         seed: the same seed gives the same draw.
         dtype: of the computation; "auto" is bfloat16 where the device computes it natively.
         progress: called as (stage, done, total).
+
+    Raises:
+        HandrailError: a setting, record or model that cannot be used, a prompt that does not fit.
     """
-    params = SamplingParams(n=n, temperature=temperature, max_tokens=max_tokens, seed=seed)
+    params = sampling(n=n, temperature=temperature, max_tokens=max_tokens, seed=seed)
     read = as_turns(turns)
     asked = read.records
     sampler = load(model, dtype=dtype) if isinstance(model, str | Path) else model

@@ -45,11 +45,10 @@ def command(
     shows the agent a fact, /new begins again, /save FILE keeps the talk, /quit ends it.
     """
     from handrail.cli import api
-    from handrail.records import SamplingParams
 
     console.kept = "The talk is not kept; /save FILE keeps one."
+    params = api.sampling(temperature=temperature, max_tokens=max_tokens, seed=seed)
     console.say(f"Loading {model} ...")
-    params = SamplingParams(temperature=temperature, max_tokens=max_tokens, seed=seed)
     talk = api.chat(model, playbook, params=params, style=style)
     show = _Screen(console)
     show.rules(talk)

@@ -52,6 +52,7 @@ def command(
 
     apart(out, turns)
     console.kept = "Nothing was written."
+    api.sampling(**draw)  # refuses what cannot be before the model is loaded
     read = read_turns(console, turns, on_error)
     sampler = api.load(model, dtype=dtype, style=style)
     made = api.generate(read, sampler, progress=console.progress, **draw)

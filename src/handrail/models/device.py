@@ -5,18 +5,32 @@ from __future__ import annotations
 import functools
 import platform
 import warnings
+from textwrap import shorten
 from typing import Literal
 
 import torch
 
-from handrail.records import HandrailWarning
+from handrail.records import HandrailWarning, SettingError
 
 
 def resolve_device(device: str = "auto") -> str:
-    """The device that is meant: "auto" is CUDA where there is one, else the CPU."""
-    if device != "auto":
-        return device
-    return "cuda" if torch.cuda.is_available() else "cpu"
+    """The device that is meant: "auto" is CUDA where there is one, else the CPU.
+
+    Raises:
+        SettingError: torch knows no such device, or this machine has none.
+    """
+    if device == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        torch.empty(0, device=device)
+    # A torch that was built without the device says so in any of these ways.
+    except (RuntimeError, AssertionError, ImportError) as error:
+        reason = shorten(str(error), 100, placeholder=" ...")
+        raise SettingError(
+            f"device '{device}' cannot be used here ({reason})",
+            "Use 'auto' or 'cpu'; `handrail doctor` shows the accelerator, if there is one",
+        ) from None
+    return device
 
 
 def resolve_dtype(dtype: str, device: str = "auto") -> Literal["float32", "bfloat16"]:
@@ -27,6 +41,9 @@ def resolve_dtype(dtype: str, device: str = "auto") -> Literal["float32", "bfloa
     Args:
         dtype: "auto", "float32" or "bfloat16".
         device: as in `ModelSettings`: "auto", "cpu", "cuda", "cuda:1", ...
+
+    Raises:
+        SettingError: there is no such device.
     """
     where = resolve_device(device)
     if dtype == "auto":

@@ -27,7 +27,7 @@ def _rate(value: Any) -> bool:
     """Whether this is, or reads as, a finite number above 0."""
     try:
         return 0 < float(value) < math.inf
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return False
 
 
@@ -39,7 +39,7 @@ class FlowSettings(BaseModel):
             nothing on the training conversations, once, and kept in the run's folder.
         conversations: a file of turns or conversations; empty is the care world.
         test_conversations: a file to test on; empty splits `conversations` by conversation.
-        playbook: a playbook file for conversations that have none.
+        playbook: a playbook file for conversations or turns that have none.
         guidelines: STAR's guidelines.json, for turns with STAR's tags: next-action accuracy, and
             rejected replies by its flow charts. Empty: the one beside a raw STAR file, if any.
         split: "conversation", or "task": STAR's tasks that are kept for the test are unseen in

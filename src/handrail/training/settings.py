@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar, get_args, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
@@ -19,6 +20,8 @@ PAPER_LEARNING_RATES = {"sft": 5e-4, "ipo": 2e-6, "dpo": 2e-6, "kto": 5e-7, "kto
 # Short prompts on the benchmark's model S: 2,048 tokens are 5 % faster and take 70 MB more, 1,024
 # are 10 % slower and take 70 MB less. Longer conversations are larger than either.
 CPU_ROW_TOKENS = 1536
+
+SHOWN = 100  # characters of a wrong value in an error
 
 
 class TrainSettings(BaseModel):
@@ -52,9 +55,9 @@ class TrainSettings(BaseModel):
         reference_dir: where reference log-probabilities are kept; None is in the run's folder.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    learning_rate: float | None = Field(default=None, gt=0.0, allow_inf_nan=False)
+    learning_rate: float | None = Field(default=None, gt=0.0)
     batch_size: int = Field(default=8, ge=1)
     epochs: int = Field(default=1, ge=1)
     max_steps: int | None = Field(default=None, ge=1)
@@ -63,7 +66,7 @@ class TrainSettings(BaseModel):
     schedule: Literal["constant", "linear", "cosine"] = "cosine"
     warmup: float = Field(default=0.1, ge=0.0, le=1.0)
     final_rate: float = Field(default=0.0, ge=0.0, le=1.0)
-    weight_decay: float = Field(default=0.0, ge=0.0, allow_inf_nan=False)
+    weight_decay: float = Field(default=0.0, ge=0.0)
     beta1: float = Field(default=0.9, ge=0.0, lt=1.0)
     beta2: float = Field(default=0.999, ge=0.0, lt=1.0)
     epsilon: float = Field(default=1e-8, gt=0.0)
@@ -118,7 +121,7 @@ def settings_from(kind: type[S], values: Mapping[str, Any]) -> S:
                 f"'{name}' is not a setting of {kind.__name__}", nearest(str(name), known)
             )
     try:
-        return TypeAdapter(kind).validate_python(dict(values))
+        made = TypeAdapter(kind).validate_python(dict(values))
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         path = ".".join(str(part) for part in first["loc"])
@@ -129,8 +132,34 @@ def settings_from(kind: type[S], values: Mapping[str, Any]) -> S:
         if not path:  # refused by the class as a whole
             raise SettingError(f"{kind.__name__}: {message}", "Change this setting") from None
         raise SettingError(
-            f"'{path}' cannot be {first.get('input')!r}{more}", f"{message[0].upper()}{message[1:]}"
+            f"'{path}' cannot be {_shown(first.get('input'))}{more}",
+            f"{message[0].upper()}{message[1:]}",
         ) from None
+    for name, value in values.items():
+        _check_number(kind, name, value, getattr(made, name))
+    return made
+
+
+def _check_number(kind: type, name: str, given: Any, value: Any) -> None:
+    """Refuse what passes as a number and is none to reckon with."""
+    if isinstance(given, bool):
+        annotation = get_type_hints(kind)[name]
+        kinds = get_args(annotation) or (annotation,)
+        if bool not in kinds and not {int, float}.isdisjoint(kinds):
+            raise SettingError(f"'{name}' cannot be {given}", "Give a number, not true or false")
+    elif isinstance(value, float) and not math.isfinite(value):
+        raise SettingError(f"'{name}' cannot be {_shown(given)}", "Give a finite number")
+    elif isinstance(value, int) and not -(2**63) <= value < 2**63:
+        raise SettingError(f"'{name}' cannot be {_shown(given)}", "Give a smaller number")
+
+
+def _shown(value: Any) -> str:
+    """A value as an error shows it, however long it is."""
+    try:
+        text = repr(value)
+    except ValueError:  # Python writes no number of more than 4,300 digits
+        return "a number of thousands of digits"
+    return text if len(text) <= SHOWN else f"{text[:SHOWN]}..."
 
 
 def _names(kind: type) -> list[str]:
