@@ -23,9 +23,10 @@ from handrail.recipes.page import _skips
 from handrail.recipes.run import Run
 from handrail.recipes.settings import WORLD_RATES, FlowSettings, QuickstartSettings
 from handrail.recipes.systems import PAPER_RATES
-from handrail.records import RecordError, Reply, RunError, Skip, Turn, write_jsonl
+from handrail.records import RecordError, Reply, RunError, SettingError, Skip, Turn, write_jsonl
 from handrail.sources.tables_out import write_parquet
 
+FILES = {"conversations": "turns.jsonl", "playbook": "rules.json"}
 SMALL: dict[str, Any] = {
     "train_points": 20,
     "feedback_points": 20,
@@ -271,6 +272,26 @@ def test_the_models_size_decides_its_rates_not_its_name(
     monkeypatch.setattr(flow, "count_parameters", lambda name: 7_000_000_000)
     large = with_rates(FlowSettings(model="any/7b", learning_rates={"ipo": 1e-5}))
     assert large.learning_rates == PAPER_RATES | {"ipo": 1e-5}
+
+
+@pytest.mark.parametrize(
+    "given",
+    [{"playbook": "x.yaml"}, {"test_conversations": "x"}, {"guidelines": "x"}, {"split": "task"}],
+)
+def test_what_no_conversations_would_use_is_refused(given: dict[str, Any], tmp_path: Path) -> None:
+    with pytest.raises(SettingError, match=f"{next(iter(given))} needs conversations"):
+        RECIPES["flow1"].run(FlowSettings(**given), tmp_path, lambda *a, **k: None)
+
+
+def test_the_report_counts_turns_under_the_playbook_file(tmp_path: Path) -> None:
+    turns = [t.model_copy(update={"playbook": None}) for t in world.training_turns(40, 3)]
+    write_jsonl(tmp_path / "turns.jsonl", turns)
+    (tmp_path / "rules.json").write_text(
+        world.generate(1, 2)[0].playbook.model_dump_json(exclude_defaults=True), "utf-8"
+    )
+    files = {name: str(tmp_path / file) for name, file in FILES.items()}
+    facts = Corpora(FlowSettings(**files, **SMALL)).of(0).facts
+    assert facts["turns under the playbook file"] == str(len(turns))
 
 
 def test_what_the_files_lack_counts_once_for_all_seeds() -> None:

@@ -21,6 +21,7 @@ from handrail.records import (
 from handrail.world import guardrail
 
 BOOK = Playbook(guardrails=(guardrail("please_every"),))
+OTHER = Playbook(id="other", guardrails=BOOK.guardrails)
 AGENT = "Thank you for contacting us. How can I help you today?"
 CUSTOMER = "My order has not come."
 
@@ -47,6 +48,23 @@ def test_what_looks_right_is_read_in_silence(tmp_path: Path) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert len(read_turns(path).turns) == 4
+
+
+def test_a_playbook_file_serves_turns_that_have_none(tmp_path: Path) -> None:
+    rules = tmp_path / "rules.json"
+    rules.write_text(BOOK.model_dump_json(exclude_defaults=True), "utf-8")
+    said = (Message(role="user", content=CUSTOMER),)
+    replies = (Reply(text=AGENT, rank=1), Reply(text="What?", rank=2))
+    turns = [Turn(id=f"t{n}", context=said, replies=replies) for n in range(3)]
+    path = str(tmp_path / "turns.jsonl")
+    write_jsonl(path, [*turns[:2], turns[2].model_copy(update={"playbook": OTHER})])
+    own = read_turns(path, str(rules))
+    books = [t.playbook.id for t in own.turns if t.playbook]
+    assert books[0] == books[1] != books[2] == OTHER.id
+    assert own.filled == 2
+    write_jsonl(path, [turns[2].model_copy(update={"playbook": OTHER})])
+    with pytest.warns(HandrailWarning, match=r"of its own; .*rules.json is not used"):
+        assert read_turns(path, str(rules)).filled == 0
 
 
 def test_turns_at_which_the_agent_speaks_first_are_turns(tmp_path: Path) -> None:

@@ -141,8 +141,9 @@ def _read(settings: FlowSettings, feedback_points: int) -> Corpus:
     if star.reads(settings):
         made = star.star_parts(settings, shares, _split)
         parts, skipped = made.parts, made.skipped
+        facts = {}
     else:
-        parts, skipped = _parts(settings, shares)
+        parts, skipped, facts = _parts(settings, shares)
     for name, part in parts.items():
         if not any(True for turn in part for _ in turn.pairs()):
             raise RecordError(
@@ -166,7 +167,8 @@ def _read(settings: FlowSettings, feedback_points: int) -> Corpus:
         assessor=RuleAssessor() if guide is None else FlowAssessor(guide),
         skipped=tuple(skipped),
         base=tuple(parts["train"]),
-        facts={f"{name} turns in the files": str(len(part)) for name, part in parts.items()},
+        facts=facts
+        | {f"{name} turns in the files": str(len(part)) for name, part in parts.items()},
     )
 
 
@@ -193,16 +195,20 @@ def _checkable(
 
 def _parts(
     settings: FlowSettings, shares: dict[str, float]
-) -> tuple[dict[str, list[Turn]], list[Skip]]:
-    """Turns by part; those of the test come from their own file, or from the tasks kept for it."""
+) -> tuple[dict[str, list[Turn]], list[Skip], dict[str, str]]:
+    """Turns by part, what was left out, and facts.
+
+    The turns of the test come from their own file, or from the tasks kept for it.
+    """
     own = read_turns(settings.conversations, settings.playbook, settings.on_error)
-    turns, skipped = own.turns, list(own.skipped)
+    turns, skipped, filled = own.turns, list(own.skipped), own.filled
     tests: list[Turn] | None = None
     recorded = dict.fromkeys(shares, own.recorded)
     if settings.test_conversations:
         held = read_turns(settings.test_conversations, settings.playbook, settings.on_error)
         tests, recorded["test"] = held.turns, held.recorded
         skipped += held.skipped
+        filled += held.filled
     if settings.split == "task":
         turns, tests, more = star.split_turns_by_task(turns, tests, star.guide_of(settings))
         skipped += more
@@ -218,7 +224,8 @@ def _parts(
     for name in parts:
         if recorded[name]:
             parts[name] = retrieve_rejected(parts[name], pool, tally)
-    return parts, skipped + tally.skips()
+    facts = {"turns under the playbook file": str(filled)} if settings.playbook else {}
+    return parts, skipped + tally.skips(), facts
 
 
 def _split(turns: Sequence[T], shares: dict[str, float]) -> list[list[T]]:

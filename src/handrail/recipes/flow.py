@@ -34,6 +34,7 @@ from handrail.recipes.small_model import PretrainSettings
 from handrail.recipes.systems import BASE, PAPER_RATES, System
 from handrail.records import (
     Conversation,
+    SettingError,
     Skip,
     Turn,
     read_jsonl,
@@ -69,7 +70,13 @@ def begin(run: Run, recipe: str, settings: FlowSettings) -> FlowSettings:
 
     dtype=auto is what the folder's config.json holds, so that a run which goes on or is reported
     on another machine keeps its finished stages; in a new folder, what this machine is fast in.
+
+    Raises:
+        SettingError: an input that nothing would read.
+        ModelError: there is no such model.
     """
+    if not (settings.conversations or run.frozen):
+        _refuse_unread(settings)
     set_threads(settings.threads)
     settings = with_rates(settings)
     if settings.dtype == "auto":
@@ -85,6 +92,17 @@ def begin(run: Run, recipe: str, settings: FlowSettings) -> FlowSettings:
         }
         write_json(run.folder / "config.json", config)
     return settings
+
+
+def _refuse_unread(settings: FlowSettings) -> None:
+    """Refuse what belongs to the user's conversations where there are none."""
+    unset = FlowSettings()
+    for name in ("playbook", "test_conversations", "guidelines", "split"):
+        if getattr(settings, name) != getattr(unset, name):
+            raise SettingError(
+                f"{name} needs conversations, and none are given",
+                f"Give them (--conversations FILE), or leave {name} out",
+            )
 
 
 def with_rates(settings: FlowSettings) -> FlowSettings:

@@ -4,11 +4,19 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeVar
 
 from handrail.recipes.run import spread
-from handrail.records import HandrailWarning, RecordError, Skip, Turn
+from handrail.records import (
+    Conversation,
+    HandrailWarning,
+    Playbook,
+    RecordError,
+    Skip,
+    Turn,
+)
 from handrail.records.store import OnError
 from handrail.sources.arrow import parquet_names
 from handrail.sources.grading import agent_turns
@@ -21,33 +29,50 @@ from handrail.sources.tables_out import read_file
 
 _ALIKE, _OTHERS = 8, 4  # replies to similar messages, and any replies, that are tried
 _SHOWN = 5  # warnings told one by one
+T = TypeVar("T", Turn, Conversation)
 
 
 @dataclass(frozen=True)
 class OwnTurns:
-    """Turns of a file. `recorded`: as the conversations went, one reply each and none rejected."""
+    """Turns of a file.
+
+    `recorded`: as the conversations went, one reply each and none rejected. `filled`: how many
+    stand under the playbook file, having none of their own.
+    """
 
     turns: list[Turn]
     skipped: list[Skip]
     recorded: bool
+    filled: int = 0
 
 
 def read_turns(path: str, playbook: str = "", on_error: OnError = "stop") -> OwnTurns:
     """Turns of a file of turns or of conversations.
 
     Bad records are counted under `on_error` "skip"; what was read all the same although it looks
-    wrong (swapped roles, spoilt text) is a HandrailWarning.
+    wrong (swapped roles, spoilt text), and a playbook file that none of the records needs, is a
+    HandrailWarning.
 
     Raises:
         RecordError: a bad record under "stop", or conversations without a playbook.
     """
+    book = load_playbook(playbook) if playbook else None
+    own = _read(path, book, on_error)
+    filled = sum(turn.playbook is book for turn in own.turns) if book else 0
+    if playbook and own.turns and not filled:
+        text = f"{path}: every record has a playbook of its own; {playbook} is not used"
+        warnings.warn(text, HandrailWarning, stacklevel=2)
+    return replace(own, filled=filled)
+
+
+def _read(path: str, book: Playbook | None, on_error: OnError) -> OwnTurns:
+    """The turns of a file, under `book` where they have no playbook."""
     if _holds_turns(Path(path)):
         kept = read_file(path, Turn, on_error)
-        return OwnTurns(kept.records, kept.skipped, recorded=False)
+        return OwnTurns([_under(book, t) for t in kept.records], kept.skipped, recorded=False)
     loaded = read_conversations(path, on_error=on_error)
     _tell(path, loaded.warnings)
-    book = load_playbook(playbook) if playbook else None
-    talks = [c if c.playbook else c.model_copy(update={"playbook": book}) for c in loaded.records]
+    talks = [_under(book, talk) for talk in loaded.records]
     bare = [c.id for c in talks if c.playbook is None]
     if bare:
         raise RecordError(
@@ -76,6 +101,13 @@ def retrieve_rejected(turns: Sequence[Turn], pool: Sequence[Turn], tally: Tally)
         for turn, near in zip(able, found, strict=True)
     }
     return [made.get(turn.id, turn) for turn in turns]
+
+
+def _under(book: Playbook | None, record: T) -> T:
+    """The record with the playbook, where it has none of its own."""
+    if book is None or record.playbook is not None:
+        return record
+    return record.model_copy(update={"playbook": book})
 
 
 def _tell(path: str, found: Sequence[Skip]) -> None:
