@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import re
 from collections.abc import Iterator
@@ -13,6 +11,7 @@ from typing import Any, NamedTuple
 from handrail.records import RecordError
 from handrail.records.store import OnError
 from handrail.sources.arrow import parquet_rows
+from handrail.sources.csv_rows import CsvTable
 from handrail.sources.decoding import mend_encoding, read_text
 
 # What `read_text` leaves in the place of a byte that it could not decode.
@@ -130,41 +129,15 @@ def _json(path: Path, text: str) -> Iterator[Row]:
 
 
 def _csv(path: Path, text: str, delimiter: str | None) -> Iterator[Row]:
-    header_line = text.split("\n", 1)[0]
-    delimiter = delimiter or max(",;\t|", key=header_line.count)
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
-    try:
-        header = [h.strip() for h in next(reader, [])]
-    except csv.Error as error:
-        raise RecordError(f"the header line is not CSV: {error}", "Mend it", str(path)) from None
+    table = CsvTable(text, delimiter)
+    header = table.header
+    if table.error:
+        raise RecordError(f"the header line is not CSV: {table.error}", "Mend it", str(path))
     if len(set(header)) != len(header):
         twice = next(h for h in header if header.count(h) > 1)
         raise RecordError(f"two columns have the name '{twice}'", "Rename one", str(path))
-    while True:
-        begin = reader.line_num + 1
-        where = f"{path}, line {begin}"
-        try:
-            cells = next(reader)
-        except StopIteration:
-            return
-        except csv.Error as error:
-            tail = " (the file may be cut off here)" if "end of data" in str(error) else ""
-            fault = RecordError(
-                f"this is not CSV: {error}{tail}",
-                'Quote cells with "..." and double inner quotes',
-                where,
-            )
-            yield Row(where, {}, fault)
-            continue
-        if not any(c.strip() for c in cells):
-            continue
-        if len(cells) != len(header):
-            fault = RecordError(
-                f"the row has {len(cells)} cells, the header {len(header)}"
-                + (" (the file may be cut off here)" if len(cells) < len(header) else ""),
-                "Quote cells that hold the delimiter or line breaks",
-                where,
-            )
-            yield Row(where, dict(zip(header, cells, strict=False)), fault)
-            continue
-        yield Row(where, dict(zip(header, cells, strict=True)), None, "".join(cells))
+    for row in table.rows():
+        where = f"{path}, line {row.line}"
+        fault = RecordError(row.problem, row.mend, where) if row.problem else None
+        raw = "" if fault else "".join(row.cells)
+        yield Row(where, dict(zip(header, row.cells, strict=False)), fault, raw)
