@@ -26,7 +26,7 @@ def work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_jsonl("talks.jsonl", TALKS)
 
 
-@pytest.mark.parametrize("ending", ["jsonl", "parquet"])
+@pytest.mark.parametrize("ending", ["jsonl", "csv", "parquet"])
 def test_preference_pairs_go_out_and_come_back(ending: str) -> None:
     rows = exchange.export("turns.jsonl", f"pairs.{ending}", "trl-preference")
     assert rows == sum(1 for turn in TURNS for _ in turn.pairs())
@@ -35,6 +35,7 @@ def test_preference_pairs_go_out_and_come_back(ending: str) -> None:
         [r.text for r in turn.replies] for turn in TURNS
     ]
     assert [turn.playbook.guardrails for turn in back] == [t.playbook.guardrails for t in TURNS]
+    assert [turn.conversation_id for turn in back] == [t.conversation_id for t in TURNS]
 
 
 def test_labelled_replies_keep_their_labels() -> None:

@@ -51,7 +51,12 @@ def pair_turns(draw: st.DrawFn) -> Turn:
         Reply(text=good, rank=1, desirable=True),
         Reply(text=bad, rank=2, desirable=False),
     )
-    return Turn(context=draw(MESSAGES), playbook=draw(PLAYBOOKS), replies=replies)
+    return Turn(
+        conversation_id=draw(st.sampled_from(["", "talk 1", "7"])),
+        context=draw(MESSAGES),
+        playbook=draw(PLAYBOOKS),
+        replies=replies,
+    )
 
 
 @given(pair_turns())
@@ -79,6 +84,7 @@ def test_labels_and_completions(turn: Turn) -> None:
         (turn.replies[1].text, False),
     ]
     assert all(t.context == turn.context and t.playbook == turn.playbook for t in labelled)
+    assert all(t.conversation_id == turn.conversation_id for t in labelled)
     (best,) = import_rows(export_turns([turn], "completion"))[0].records
     assert best.replies[0].text == turn.replies[0].text
 
@@ -92,7 +98,7 @@ def test_conversations_come_back_as_they_went(
     )
     turns, talks = import_rows(export_conversations([talk]))
     assert not turns.records
-    assert [(c.messages, c.playbook) for c in talks.records] == [(talk.messages, talk.playbook)]
+    assert talks.records == [talk]
 
 
 def _turns() -> list[Turn]:
@@ -206,6 +212,41 @@ def test_rows_that_are_none_of_trls(row: dict[str, Any], says: str) -> None:
     assert len(turns.skipped) == 1
     assert not turns.records
     assert not talks.records
+
+
+def _row(*prompt: str, **extra: Any) -> dict[str, Any]:
+    roles = ("system", "user", "assistant", "user")
+    messages = [{"role": r, "content": c} for r, c in zip(roles, prompt, strict=False)]
+    return {"prompt": messages, "chosen": "b", "rejected": "c", **extra}
+
+
+def test_rows_that_open_alike_are_of_one_conversation() -> None:
+    rows = [_row("Be kind.", "Hi"), _row("Be kind.", "Hi", "Yes?", "Help"), _row("Be kind.", "Ho")]
+    first, second, third = (t.conversation_id for t in import_rows(rows)[0].records)
+    assert first == second
+    assert third not in ("", first)
+    plain = {"prompt": [], "chosen": "b", "rejected": "c"}
+    assert import_rows([plain])[0].records[0].conversation_id == ""
+
+
+def test_the_column_conversation_id_is_read_or_refused() -> None:
+    rows = [_row("Be kind.", "Hi", conversation_id=name) for name in ("x", 7, "")]
+    assert [t.conversation_id for t in import_rows(rows)[0].records] == ["x", "7", ""]
+    for value in (True, 1.5, ["x"]):
+        with pytest.raises(RecordError, match="column 'conversation_id': expected a text"):
+            import_rows([_row("Be kind.", "Hi", conversation_id=value)])
+
+
+def test_one_name_for_two_conversations_is_a_fault() -> None:
+    talks = [
+        {"messages": [{"role": "assistant", "content": text}], "conversation_id": "x"}
+        for text in ("Hi", "Ho", "Hi")
+    ]
+    with pytest.raises(RecordError, match="another row has the conversation_id 'x'"):
+        import_rows(talks)
+    turns, made = import_rows(talks, on_error="skip")
+    assert [c.messages[0].content for c in made.records] == ["Hi"]
+    assert [skip.where[-5:] for skip in turns.skipped] == ["row 2", "row 3"]
 
 
 def test_a_row_twice_is_left_out_and_counted() -> None:
