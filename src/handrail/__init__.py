@@ -1,7 +1,7 @@
 """Handrail trains conversation bots that keep to their guardrails, and proves it.
 
-The functions below do what the commands of the same names do (`import_` what `data import` does);
-each is loaded when first used.
+The functions below do what the commands do (docs/api.md says which: `import_` does what `data
+import` does); each is loaded when first used.
 """
 
 from __future__ import annotations
@@ -12,17 +12,27 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from handrail.cli.api import (
         chat,
+        check,
+        check_world,
         convert,
         doctor,
         export,
+        feedback_turns,
         generate,
         import_,
         judge,
+        list_recipes,
+        list_sources,
         load,
+        pretrain_world,
         read,
+        read_config,
+        recipe_settings,
+        record_text,
         report,
         run,
         train,
+        training_settings,
         turns,
         write,
     )
@@ -31,17 +41,27 @@ __version__ = "0.1.0"
 
 __all__ = [
     "chat",
+    "check",
+    "check_world",
     "convert",
     "doctor",
     "export",
+    "feedback_turns",
     "generate",
     "import_",
     "judge",
+    "list_recipes",
+    "list_sources",
     "load",
+    "pretrain_world",
     "read",
+    "read_config",
+    "recipe_settings",
+    "record_text",
     "report",
     "run",
     "train",
+    "training_settings",
     "turns",
     "write",
 ]

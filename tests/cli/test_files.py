@@ -153,9 +153,9 @@ def test_every_training_setting_says_what_it_is() -> None:
 
 
 def test_every_recipe_setting_says_what_it_is() -> None:
-    from handrail.cli.api import recipe_settings, recipes
+    from handrail.cli.api import list_recipes, recipe_settings
 
-    for name in recipes():
+    for name in list_recipes():
         assert not [r["name"] for r in recipe_settings(name) if not r["description"]]
 
 

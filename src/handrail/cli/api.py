@@ -15,12 +15,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from handrail.cli.care import check_world, pretrain_world
-from handrail.cli.exchange import convert, export, import_
+from handrail.cli.exchange import convert, export, feedback_turns, import_, list_sources
 from handrail.cli.files import as_turns, read_config, read_playbook, read_records
 from handrail.cli.fit import Fitted, train, training_settings
 from handrail.cli.judging import Judged, judge
 from handrail.cli.options import left_out
-from handrail.cli.runs import recipe_settings, recipes, report, run
+from handrail.cli.peek import record_text
+from handrail.cli.runs import list_recipes, recipe_settings, report, run
 from handrail.records import (
     Conversation,
     Loaded,
@@ -43,19 +44,23 @@ __all__ = [
     "Generated",
     "Judged",
     "chat",
+    "check",
     "check_world",
     "convert",
     "doctor",
     "export",
+    "feedback_turns",
     "generate",
     "import_",
     "judge",
+    "list_recipes",
+    "list_sources",
     "load",
     "pretrain_world",
     "read",
     "read_config",
     "recipe_settings",
-    "recipes",
+    "record_text",
     "report",
     "run",
     "train",
@@ -84,6 +89,20 @@ def read(
         RecordError: names file, line, field and mend.
     """
     return read_records(path, kind, on_error)
+
+
+def check(
+    path: str | Path, kind: str | None = None, on_error: Literal["stop", "skip"] = "stop"
+) -> dict[str, Any]:
+    """What a file of records holds, counted: `counts`, `warnings` and `skipped` (faults).
+
+    handrail.check("turns.jsonl")["counts"]["pairs (better, worse)"]
+
+    Args and errors are those of `read`.
+    """
+    from handrail.cli.records import census
+
+    return census(str(path), kind, on_error)
 
 
 def write(path: str | Path, records: Iterable[Any]) -> int:

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 def check_world(n: int = 100, seed: int = 0, progress: Progress | None = None) -> dict[str, Any]:
     """Let the oracle grade the world's own training turns.
 
+    handrail.check_world(500, seed=7)["wrong"]  # none
+
     Each chosen reply must break nothing, and each rejected one what it is marked with. Returns
     counts, and the turns for which that is not so (`wrong`).
     """
@@ -53,6 +55,9 @@ def pretrain_world(
     progress: Progress | None = None,
 ) -> dict[str, Any]:
     """Build the world's base model again in `out`; returns parameters, tokens, steps, loss.
+
+    handrail.pretrain_world("small", 2000, {"layers": 2, "width": 128})
+    handrail.chat("small").say("Hello")
 
     Args:
         out: a folder; stopped at any moment, the same call goes on.

@@ -53,7 +53,7 @@ def convert(
     from handrail.records import write_jsonl
 
     if list_sources:
-        known = exchange.sources()
+        known = exchange.list_sources()
         text = table([tuple(s.values()) for s in known], ("source", "about", "files", "licence"))
         console.result({"sources": known}, text)
         return

@@ -34,7 +34,7 @@ def convert(source: str, path: str | Path, on_error: OnError = "stop") -> Loaded
     """Conversations of a public data set's raw file.
 
     Args:
-        source: "star", "abcd" or "tau_bench" (`sources()` lists the data sets).
+        source: "star", "abcd" or "tau_bench" (`list_sources()` lists the data sets).
         path: the raw file, with the data set's guidelines beside it.
         on_error: "stop" at the first bad dialogue, or "skip" it and list it in `.skipped`.
 
@@ -49,6 +49,14 @@ def convert(source: str, path: str | Path, on_error: OnError = "stop") -> Loaded
 def feedback_turns(source: str, talks: Iterable[Conversation], path: str | Path) -> Loaded[Turn]:
     """The turns of a data set's conversations, with the feedback that the data set gives.
 
+    talks = handrail.convert("star", "train.jsonl.gz").records
+    turns = handrail.feedback_turns("star", talks, "train.jsonl.gz").records
+
+    Args:
+        source: as for `convert`.
+        talks: what `convert` made of the raw file.
+        path: the raw file, with the data set's guidelines beside it.
+
     `.skipped` counts the candidates that were refused as rejected replies, by reason.
     """
     from handrail.sources.registry import source as named
@@ -56,7 +64,7 @@ def feedback_turns(source: str, talks: Iterable[Conversation], path: str | Path)
     return named(source).feedback(list(talks), path)
 
 
-def sources() -> list[dict[str, str]]:
+def list_sources() -> list[dict[str, str]]:
     """The public data sets that `convert` reads: name, what it is, its files, its licence."""
     from handrail.sources.registry import SOURCES
 

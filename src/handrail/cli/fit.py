@@ -171,7 +171,13 @@ def parts(objective: str) -> dict[str, type]:
 
 
 def training_settings(objective: str = "ipo") -> list[dict[str, Any]]:
-    """Every setting that `train` takes: name, type, default, meaning, and the part it is of."""
+    """Every setting that `train` takes: name, type, default, meaning, and the part it is of.
+
+    {row["name"]: row["default"] for row in handrail.training_settings("kto")}
+
+    Raises:
+        SettingError: there is no such objective.
+    """
     rows: dict[str, dict[str, Any]] = {}
     for part, kind in parts(objective).items():
         for name, row in fields(kind).items():

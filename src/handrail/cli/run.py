@@ -53,7 +53,7 @@ def command(
     from handrail.cli import api
 
     if list_recipes or recipe is None:
-        known = api.recipes()
+        known = api.list_recipes()
         text = table([(name, summary) for name, summary in known.items()])
         console.result({"recipes": known}, text)
         return

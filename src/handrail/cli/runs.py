@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from handrail.recipes.run import Progress
 
 
-def recipes() -> dict[str, str]:
+def list_recipes() -> dict[str, str]:
     """The recipes that `run` knows, each with its summary."""
     from handrail.recipes import RECIPES
 
@@ -22,7 +22,13 @@ def recipes() -> dict[str, str]:
 
 
 def recipe_settings(recipe: str) -> list[dict[str, Any]]:
-    """Every setting of a recipe: name, type, default, meaning."""
+    """Every setting of a recipe: name, type, default, meaning.
+
+    [row["name"] for row in handrail.recipe_settings("flow1")]
+
+    Raises:
+        SettingError: there is no such recipe.
+    """
     return list(fields(_recipe(recipe).settings_class).values())
 
 
@@ -37,7 +43,7 @@ def run(
     """Run a recipe from data to report; returns its summary (also in `out/summary.json`).
 
     Args:
-        recipe: "quickstart", "flow1", "flow2", ... (`recipes()` lists them).
+        recipe: "quickstart", "flow1", "flow2", ... (`list_recipes()` lists them).
         out: the run's folder, by default `runs/RECIPE`. Stages that are whole and whose inputs
             did not change are not run again.
         settings: settings by name (`recipe_settings(recipe)` lists them).
