@@ -195,6 +195,9 @@ def test_conversations_without_a_playbook_are_one_clear_error(tmp_path: Path) ->
 def test_bad_records_stop_a_flow_or_are_left_out_and_counted(tmp_path: Path) -> None:
     good = [t.model_dump_json(exclude_defaults=True) for t in world.training_turns(80, 3)]
     talks = [t.model_dump_json(exclude_defaults=True) for t in world.generate(40, 11)]
+    others = [t.model_dump_json(exclude_defaults=True) for t in world.generate(40, 12)]
+    for name, lines in (("ok", others), ("clean", talks)):
+        (tmp_path / f"{name}.jsonl").write_text("\n".join(lines) + "\n", "utf-8")
     for name, lines in (("turns", good), ("talks", talks)):
         path = tmp_path / f"{name}.jsonl"
         # A bad line first of all, so that the kind of file is known from the ones after it.
@@ -202,16 +205,15 @@ def test_bad_records_stop_a_flow_or_are_left_out_and_counted(tmp_path: Path) -> 
         path.write_text("\n".join(lines) + "\n", "utf-8")
         for place in ("conversations", "test_conversations"):
             files = {"conversations": str(tmp_path / "ok.jsonl"), place: str(path)}
-            (tmp_path / "ok.jsonl").write_text("\n".join(talks) + "\n", "utf-8")
             with pytest.raises(RecordError, match=r"line 1\b|:1\b"):
                 Corpora(FlowSettings(**SMALL, **files)).of(0)
             corpus = Corpora(FlowSettings(**SMALL, **files, on_error="skip")).of(0)
             bad = [s for s in corpus.skipped if path.name in s.where]
             assert sum(s.count for s in bad) == 2
-            whole = Corpora(FlowSettings(**SMALL, **files | {place: str(tmp_path / "ok.jsonl")}))
+            clean = Corpora(FlowSettings(**SMALL, **files | {place: str(tmp_path / "clean.jsonl")}))
             if name == "talks":
-                assert corpus.train == whole.of(0).train
-                assert corpus.test == whole.of(0).test
+                assert corpus.train == clean.of(0).train
+                assert corpus.test == clean.of(0).test
 
 
 def unchecked(turn: Turn) -> Turn:

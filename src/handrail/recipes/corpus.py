@@ -16,6 +16,7 @@ from typing import TypeVar
 from handrail import world
 from handrail.judges import RuleAssessor
 from handrail.recipes import star
+from handrail.recipes.overlap import refuse_same_file, tested
 from handrail.recipes.own import read_turns, retrieve_rejected
 from handrail.recipes.run import spread
 from handrail.recipes.settings import FlowSettings
@@ -135,6 +136,7 @@ def _whole(turns: Sequence[Turn], n: int) -> list[Turn]:
 
 def _read(settings: FlowSettings, feedback_points: int) -> Corpus:
     path = settings.conversations
+    refuse_same_file(settings)
     shares = {"train": 0.8, "test": 0.2}
     if feedback_points:
         shares = {"train": 0.5, "feedback": 0.3, "test": 0.2}
@@ -211,6 +213,11 @@ def _parts(
         filled += held.filled
     if settings.split == "task":
         turns, tests, more = star.split_turns_by_task(turns, tests, star.guide_of(settings))
+        skipped += more
+    if settings.test_conversations and tests:
+        ours, theirs = whole_conversations(turns), whole_conversations(tests)
+        shared, more = tested(ours, theirs, settings.test_conversations)
+        turns = [turn for turn in turns if (turn.conversation_id or turn.id) not in shared]
         skipped += more
     names = [name for name in shares if tests is None or name != "test"]
     total = sum(shares[name] for name in names)

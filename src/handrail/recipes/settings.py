@@ -38,7 +38,8 @@ class FlowSettings(BaseModel):
         model: "world" (packaged), a hub name, a folder, or "scratch": a small model trained from
             nothing on the training conversations, once, and kept in the run's folder.
         conversations: a file of turns or conversations; empty is the care world.
-        test_conversations: a file to test on; empty splits `conversations` by conversation.
+        test_conversations: a file to test on, whose conversations are left out of the training;
+            empty splits `conversations` by conversation.
         playbook: a playbook file for conversations or turns that have none.
         guidelines: STAR's guidelines.json, for turns with STAR's tags: next-action accuracy, and
             rejected replies by its flow charts. Empty: the one beside a raw STAR file, if any.

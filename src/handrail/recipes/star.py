@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from handrail.recipes.overlap import tested
 from handrail.recipes.settings import FlowSettings
 from handrail.records import Conversation, RecordError, SettingError, Skip, Turn, nearest
 from handrail.sources import registry
@@ -87,6 +88,10 @@ def star_parts(settings: FlowSettings, shares: dict[str, float], split: Split) -
             skipped += [_elsewhere(t, "test", "its task is seen in training") for t in others]
             mixed += more
         talks, skipped = seen, skipped + mixed
+    if settings.test_conversations and tests:
+        shared, more = tested(talks, tests, settings.test_conversations)
+        talks = [talk for talk in talks if talk.id not in shared]
+        skipped += more
     names = [name for name in shares if tests is None or name != "test"]
     total = sum(shares[name] for name in names)
     cut = split(talks, {name: shares[name] / total for name in names})
