@@ -15,6 +15,7 @@ from handrail.ranking import Resampling
 from handrail.recipes import RECIPES, flow, speaking, star
 from handrail.recipes.acts import HUMAN, act_table, has_acts, score_acts
 from handrail.recipes.corpus import Corpora
+from handrail.recipes.flow2 import feedback_turns
 from handrail.recipes.retrieval import rank_sets
 from handrail.recipes.settings import FlowSettings
 from handrail.recipes.small_model import PretrainSettings
@@ -122,6 +123,20 @@ def test_raw_files_give_parts_whose_rejected_replies_come_from_training(raw: Pat
     refused = [s for s in corpus.skipped if s.what == "rejected candidate"]
     assert sum(s.count for s in refused) > len(refused)
     assert Corpora(settings, feedback=True).of(1).base == corpus.base
+
+
+def test_feedback_is_never_what_the_chart_allows(raw: Path, dev: list[Turn], guide: Guide) -> None:
+    settings = FlowSettings(conversations=str(raw / "train.jsonl.gz"), **SMALL)
+    corpus = Corpora(settings, feedback=True).of(0)
+    assert corpus.allows is not None
+    able = [t for t in dev if t.best() is not None]
+    # What agents say at other turns, as a bot might: some of it is allowed here too.
+    said = [t.replies[0] for t in (*able[7:], *able[:7])]
+    kept, skips = feedback_turns(able, said, corpus.assessor, corpus.allows)
+    assert kept
+    assert not any(guide.allows(t, t.replies[1].text) for t in kept)
+    assert {s.reason: s.count for s in skips}["the guidelines allow it here"] > 0
+    assert not corpus.allows(able[0].model_copy(update={"tags": {}}), said[0].text)
 
 
 def test_converted_records_give_the_same_as_the_raw_file(raw: Path, tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from handrail.recipes import RECIPES, flow, flow1, flow2, report_again
 from handrail.recipes import corpus as corpus_module
 from handrail.recipes.corpus import Corpora, Corpus, take_points, whole_conversations
 from handrail.recipes.flow import begin, with_rates
-from handrail.recipes.flow2 import SAME, feedback_turns
+from handrail.recipes.flow2 import feedback_turns
 from handrail.recipes.outcome import SeedOutcome
 from handrail.recipes.own import read_turns
 from handrail.recipes.page import _skips
@@ -107,8 +107,22 @@ def test_feedback_keeps_only_answers_that_differ_and_are_worse() -> None:
         assert turn.replies[1].breaks
         assert turn.replies[1].author == "bot"
     assert sum(s.count for s in skips) == len(turns) - len(kept)
-    assert any("nearly so" in s.reason for s in skips)
-    assert SAME < 100
+    assert any(s.reason == "equal to a reply of the turn" for s in skips)
+
+
+def test_feedback_is_never_nearly_the_chosen_reply_nor_one_that_the_guidelines_allow() -> None:
+    turns = [t for t in world.training_turns(6, 3) if len(t.replies[1].text) > 40][:3]
+    worse = [t.replies[1].text for t in turns]
+    near = turns[0].replies[0].text[:-3].lower()
+    answers = [Reply(text=text, author="bot") for text in (near, *worse[1:])]
+    kept, skips = feedback_turns(
+        turns, answers, world.Oracle(), lambda turn, text: text == worse[1]
+    )
+    assert [t.replies[1].text for t in kept] == [worse[2]]
+    assert {s.reason: s.count for s in skips} == {
+        "near-equal to a reply of the turn": 1,
+        "the guidelines allow it here": 1,
+    }
 
 
 def test_points_are_whole_conversations_and_the_test_set_is_the_same_for_all_seeds() -> None:

@@ -28,7 +28,7 @@ from handrail.records import (
     Skip,
     Turn,
 )
-from handrail.sources.rejected import Tally
+from handrail.sources.rejected import Allows, Tally
 from handrail.sources.star_facts import FlowAssessor
 
 # Test conversations are the same for every seed, so that seeds can be compared prompt by prompt.
@@ -42,6 +42,7 @@ class Corpus:
 
     `base` is what a model from scratch is made of: the training part, the same for every seed.
     `dropped`: by turn id, how many of its oldest messages a model has no room for.
+    `allows`: whether the guidelines allow a reply at a turn; None where there are none.
     """
 
     name: str
@@ -53,6 +54,7 @@ class Corpus:
     base: tuple[Turn, ...] = ()
     facts: dict[str, str] = field(default_factory=dict)
     dropped: dict[str, int] = field(default_factory=dict)
+    allows: Allows | None = field(default=None, compare=False)
 
     def shown(self, turns: Sequence[Turn]) -> list[Turn]:
         """The turns as the models are asked: without the messages that they have no room for."""
@@ -168,6 +170,7 @@ def _read(settings: FlowSettings, feedback_points: int) -> Corpus:
         test=tuple(_drawn(test or parts["test"], settings.test_turns, _TEST_SEED)),
         assessor=RuleAssessor() if guide is None else FlowAssessor(guide),
         skipped=tuple(skipped),
+        allows=None if guide is None else star.allows_by(guide),
         base=tuple(parts["train"]),
         facts=facts
         | {f"{name} turns in the files": str(len(part)) for name, part in parts.items()},

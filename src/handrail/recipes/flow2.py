@@ -12,8 +12,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from rapidfuzz import fuzz
-
 from handrail.recipes.corpus import Corpora, Corpus
 from handrail.recipes.flow import base_system, begin, train_system
 from handrail.recipes.outcome import Outcomes, SeedOutcome
@@ -24,9 +22,7 @@ from handrail.recipes.settings import FlowSettings
 from handrail.recipes.speaking import speak
 from handrail.recipes.systems import BASE, FLOW2, FLOW2_PAIRS, FLOW2_SFT
 from handrail.records import DIMENSIONS, Assessor, Reply, Skip, Turn, content_id
-
-# Replies more alike than this (0 to 100, rapidfuzz ratio) say the same thing.
-SAME = 92.0
+from handrail.sources.rejected import Allows, refusal
 
 
 def run_flow2(
@@ -51,7 +47,7 @@ def _one_seed(run: Run, settings: FlowSettings, corpus: Corpus, seed: int) -> Se
     corpus, left_out = fit_prompts(run, settings, corpus, base, seed)
     sft = train_system(run, settings, FLOW2_SFT, corpus.train, base, seed)
     answers, _ = speak(run, settings, sft, corpus.shown(corpus.feedback), seed, purpose="feedback")
-    turns, refused = feedback_turns(corpus.feedback, answers, corpus.assessor)
+    turns, refused = feedback_turns(corpus.feedback, answers, corpus.assessor, corpus.allows)
     trained = {BASE: base, sft.name: sft}
     for system in FLOW2:
         trained[system.name] = train_system(run, settings, system, turns, sft, seed)
@@ -64,13 +60,17 @@ def _one_seed(run: Run, settings: FlowSettings, corpus: Corpus, seed: int) -> Se
 
 
 def feedback_turns(
-    turns: Sequence[Turn], answers: Sequence[Reply], assessor: Assessor
+    turns: Sequence[Turn],
+    answers: Sequence[Reply],
+    assessor: Assessor,
+    allows: Allows | None = None,
 ) -> tuple[list[Turn], list[Skip]]:
     """Pairs of a chosen reply and the bot's own worse one.
 
-    An answer is kept as the rejected reply only if it differs from the chosen one and the judge
-    finds it worse: unacceptable on a dimension on which the chosen reply is acceptable, and
-    acceptable on none on which the chosen reply is not. What is not kept is counted by reason.
+    An answer is kept as the rejected reply only if it differs from the chosen one (and from others
+    as good), the guidelines do not allow it, and the judge finds it worse: unacceptable on a
+    dimension on which the chosen reply is acceptable, and acceptable on none on which the chosen
+    reply is not. What is not kept is counted by reason. `allows`: what the guidelines say, if any.
     """
     kept: list[Turn] = []
     reasons: Counter[str] = Counter()
@@ -80,8 +80,11 @@ def feedback_turns(
             reasons["the turn has no chosen reply"] += 1
             continue
         chosen = turn.replies[best]
-        if fuzz.ratio(chosen.text, answer.text) >= SAME:
-            reasons["the answer equals the chosen reply or nearly so"] += 1
+        worse_than_chosen = {b for a, b in turn.pairs() if a == best}
+        good = [r.text for i, r in enumerate(turn.replies) if i not in worse_than_chosen]
+        reason = refusal(turn, answer.text, good, allows)
+        if reason:
+            reasons[reason] += 1
             continue
         worse, breaks = _worse(turn, chosen, answer, assessor)
         if not worse:

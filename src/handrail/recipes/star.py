@@ -16,7 +16,7 @@ from handrail.recipes.settings import FlowSettings
 from handrail.records import Conversation, RecordError, SettingError, Skip, Turn, nearest
 from handrail.sources import registry
 from handrail.sources.registry import first_object
-from handrail.sources.rejected import Tally
+from handrail.sources.rejected import Allows, Tally
 from handrail.sources.star import guide_beside, held_out_tasks, split_by_task
 from handrail.sources.star_guide import Guide
 from handrail.sources.star_turns import ReplyPool, turns
@@ -46,6 +46,11 @@ def guide_of(settings: FlowSettings) -> Guide | None:
     if settings.conversations and is_raw(path) and (path.parent / "guidelines.json").exists():
         return guide_beside(path)
     return None
+
+
+def allows_by(guide: Guide) -> Allows:
+    """Whether the flow charts allow a reply; they say nothing of turns without STAR's tags."""
+    return lambda turn, reply: "tasks" in turn.tags and guide.allows(turn, reply)
 
 
 def reads(settings: FlowSettings) -> bool:

@@ -77,7 +77,7 @@ def add_rejected(
     taken = [r.text for r in turn.replies]
     added: list[Reply] = []
     for candidate in candidates:
-        reason = _refusal(turn, candidate.text, taken, allows)
+        reason = refusal(turn, candidate.text, taken, allows)
         breaks: tuple[str, ...] = ()
         if not reason and len(added) >= most:
             reason = "the turn has enough"
@@ -105,8 +105,11 @@ def add_rejected(
     return turn.model_copy(update={"replies": (first, *others, *added)})
 
 
-def _refusal(turn: Turn, text: str, taken: Sequence[str], allows: Allows | None) -> str:
-    """Why a candidate is no rejected reply whatever it breaks; empty where nothing speaks so."""
+def refusal(turn: Turn, text: str, taken: Sequence[str], allows: Allows | None = None) -> str:
+    """Why a candidate is no rejected reply whatever it breaks; empty where nothing speaks so.
+
+    `taken`: replies of the turn that it must not be alike to.
+    """
     if not text.strip():
         return "empty"
     folded = " ".join(text.lower().split())
