@@ -307,6 +307,33 @@ def test_swapped_roles_of_records_are_noticed(run: Run, capsys: pytest.CaptureFi
     assert "Warning: talks.jsonl: the roles look swapped" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("shape", ["messages", "pairs"])
+def test_swapped_roles_of_trls_columns_and_of_turns(run: Run, shape: str) -> None:
+    swapped = [json.loads(line)["messages"] for line in SWAPPED.splitlines()]
+    rows: list[dict[str, Any]] = [
+        {"messages": m, "playbook": "", "source": ""}
+        if shape == "messages"
+        else {"prompt": m, "chosen": f"Good {k}", "rejected": "Bad"}
+        for k, m in enumerate(swapped)
+    ]
+    lines("swt.jsonl", *rows)
+    assert "the roles look swapped" in run("data", "import", "swt.jsonl", "o.jsonl", code=2)
+    found = run("data", "import", "swt.jsonl", "o.jsonl", "--on-error", "skip")
+    assert found["records"] == {"conversation" if shape == "messages" else "turn": 4}
+    assert "the roles look swapped" in found["warnings"][0]["reason"]
+    assert "the roles look swapped" in run("data", "check", "o.jsonl", code=2)
+    found = run("data", "check", "o.jsonl", "--on-error", "skip")
+    assert "the roles look swapped" in found["warnings"][0]["reason"]
+
+
+def test_what_turns_of_a_conversation_share_counts_once(run: Run) -> None:
+    start = [{"role": "user", "content": "Your agent asked how can I help you?"}]
+    contexts = [[*start, *([{"role": "user", "content": "Well?"}] * k)] for k in range(5)]
+    turns = [{"conversation_id": "a", "context": c, "replies": [{"text": "Yes"}]} for c in contexts]
+    lines("turns.jsonl", *turns)
+    assert run("data", "check", "turns.jsonl")["records"] == 5
+
+
 # 7. what is wrong with a file that holds no record
 
 

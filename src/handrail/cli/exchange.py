@@ -98,7 +98,7 @@ def import_(
     Raises:
         RecordError: names file, line, field and mend; or nothing is left to use.
     """
-    from handrail.sources import columns, transcripts
+    from handrail.sources import columns, roles, transcripts
     from handrail.sources.rules import load_playbook
 
     book = load_playbook(playbook) if isinstance(playbook, str | Path) else playbook
@@ -110,6 +110,7 @@ def import_(
     elif shape == "columns":
         turns, talks = columns.load(path, playbook=book, encoding=encoding, on_error=on_error)
         found = Loaded([*turns.records, *talks.records], [*turns.skipped, *talks.skipped])
+        roles.note_swapped(found, str(path), on_error)
     else:
         known = set(transcripts.Mapping.model_fields)
         for name in mapping or {}:

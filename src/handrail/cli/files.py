@@ -98,13 +98,13 @@ def read_records(
 ) -> Loaded[Any]:
     """The records of a JSON Lines or Parquet file, of whatever one kind it holds.
 
-    Conversations whose roles look swapped stop; with on_error="skip" they are in `.warnings`.
+    Roles that look swapped stop; with on_error="skip" they are in `.warnings`.
     """
     from handrail.sources.tables_out import read_file
 
     kind = kind_of(path, name)
     loaded: Loaded[Any] = read_file(path, kind, on_error)
-    if kind is Conversation:
+    if kind in (Conversation, Turn):
         from handrail.sources.roles import note_swapped
 
         note_swapped(loaded, str(path), on_error)

@@ -6,7 +6,16 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from handrail.records import Conversation, Loaded, RecordError, SettingError, Skip, nearest
+from handrail.records import (
+    Conversation,
+    Loaded,
+    Message,
+    RecordError,
+    SettingError,
+    Skip,
+    Turn,
+    nearest,
+)
 from handrail.records.store import OnError
 
 _USUAL: dict[str, tuple[str, ...]] = {
@@ -73,7 +82,7 @@ def role_table(names: Mapping[str, str | tuple[str, ...]]) -> Roles:
     return Roles({**table, **own})
 
 
-def note_swapped(loaded: Loaded[Conversation], where: str, on_error: OnError) -> None:
+def note_swapped(loaded: Loaded[Any], where: str, on_error: OnError) -> None:
     """`check_swapped`: the error stops, or stands in `loaded.warnings` with on_error="skip"."""
     try:
         check_swapped(loaded.records, where)
@@ -83,25 +92,36 @@ def note_swapped(loaded: Loaded[Conversation], where: str, on_error: OnError) ->
         loaded.warnings.append(Skip(what="warning", reason=error.told, where=where))
 
 
-def check_swapped(conversations: Iterable[Conversation], where: str) -> None:
+def check_swapped(records: Iterable[Conversation | Turn], where: str) -> None:
     """Stop where customers, and not agents, say what only agents say.
+
+    Of turns their contexts are looked at; what turns of one conversation share counts once.
 
     Raises:
         RecordError: with the mend.
     """
     said = {"assistant": 0, "user": 0}
+    seen: set[tuple[str, Message]] = set()
     example = ""
-    for conversation in conversations:
-        for message in conversation.messages:
-            if message.role in said and _AGENT_TALK.search(message.content):
+    for record in records:
+        if isinstance(record, Conversation):
+            kind, talk, messages = "conversation", record.id, record.messages
+        else:
+            kind, talk, messages = "turn", record.conversation_id or record.id, record.context
+        for message in messages:
+            if message.role not in said or (talk, message) in seen:
+                continue
+            seen.add((talk, message))
+            if _AGENT_TALK.search(message.content):
                 said[message.role] += 1
                 if message.role == "user" and not example:
-                    example = f"conversation '{conversation.id}': {message.content[:60]!r}"
+                    example = f"{kind} '{record.id}': {message.content[:60]!r}"
     if said["user"] >= _ENOUGH and said["user"] > 3 * said["assistant"]:
         raise RecordError(
             f"the roles look swapped: customers say what agents say {said['user']} times, agents "
             f"{said['assistant']} times ({example})",
-            "Exchange them (on import: --map agent=NAME --map customer=NAME; agent=, customer= in "
-            "Python), or read them as they are with --on-error skip (on_error='skip')",
+            "Exchange them (on import of transcripts: --map agent=NAME --map customer=NAME; "
+            "agent=, customer= in Python), or read them as they are with --on-error skip "
+            "(on_error='skip')",
             where,
         )
