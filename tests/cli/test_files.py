@@ -105,10 +105,19 @@ def test_settings_come_from_yaml(tmp_path: Path) -> None:
     path = tmp_path / "s.yaml"
     path.write_text("batch_size: 4\nlearning_rate: 1e-4\n")
     assert files.read_config(path) == {"batch_size": 4, "learning_rate": "1e-4"}
-    for text, what in (("- a\n", "mapping"), ("a: [1\n", "neither YAML nor JSON")):
+    for text, what in (
+        ("- a\n", "mapping"),
+        ("b: 1\na: [1\n", r"s.yaml, line 3, column 1: this is neither YAML nor JSON \(expected"),
+        ("a: b: c", "line 1, column 5: this is neither YAML nor JSON"),
+        ("a: \0", "neither YAML nor JSON"),
+        ("a: " + "[" * 3000, "nested too deeply"),
+        ("a: " + "1" * 5000, "a value cannot be read"),
+        ("a: 2026-13-45", "a value cannot be read"),
+    ):
         path.write_text(text)
-        with pytest.raises(SettingError, match=what):
+        with pytest.raises(SettingError, match=what) as caught:
             files.read_config(path)
+        assert "\n" not in str(caught.value)
     with pytest.raises(RecordError, match="cannot be read"):
         files.read_config(tmp_path / "none.yaml")
 

@@ -10,6 +10,7 @@ from handrail.objectives import DPO
 from handrail.records import SettingError
 from handrail.training import PAPER_LEARNING_RATES, TrainSettings, settings_from
 from handrail.training.optim import learning_rate
+from handrail.training.settings import CPU_ROW_TOKENS
 
 
 def test_there_are_at_most_25() -> None:
@@ -96,3 +97,8 @@ def test_schedules() -> None:
     assert rates(schedule="cosine", warmup=0.0)[5] == 0.5
     assert rates(schedule="linear", warmup=0.0, final_rate=0.5)[9] == 0.55
     assert rates(schedule="linear", warmup=1.0)[9] == 1.0
+
+
+def test_the_listing_says_the_row_tokens_of_a_cpu() -> None:
+    assert f"None is {CPU_ROW_TOKENS:,} on a CPU" in (TrainSettings.__doc__ or "")
+    assert TrainSettings().row_tokens_on("cpu") == CPU_ROW_TOKENS

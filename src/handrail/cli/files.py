@@ -228,7 +228,21 @@ def _yaml(text: str, path: str | Path) -> Any:
 
     try:
         return yaml.safe_load(text)
-    except yaml.YAMLError as error:
+    except RecursionError:
         raise SettingError(
-            f"this is neither YAML nor JSON: {error}", "Mend it", str(path)
+            "this is nested too deeply to be read",
+            "Write settings as lines of `name: value`",
+            str(path),
+        ) from None
+    except ValueError as error:  # a date or a number that Python does not have
+        raise SettingError(
+            f"a value cannot be read ({error})", "Mend it, or put it in quotes", str(path)
+        ) from None
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        reason = getattr(error, "problem", None) or str(error).splitlines()[0]
+        raise SettingError(
+            f"this is neither YAML nor JSON ({reason})",
+            "Write lines of `name: value`",
+            f"{path}, line {mark.line + 1}, column {mark.column + 1}" if mark else str(path),
         ) from None
