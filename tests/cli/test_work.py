@@ -11,7 +11,6 @@ import pytest
 
 import handrail
 from handrail import world
-from handrail.cli import api
 from handrail.cli.group import invoke
 from handrail.records import RecordError, SettingError, Turn, read_jsonl, write_jsonl
 
@@ -175,13 +174,26 @@ def test_the_same_by_the_api(model: Path) -> None:
 
 
 @pytest.mark.usefixtures("work")
-def test_equal_seeds_give_equal_replies_whatever_the_chunks(
-    model: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    whole = handrail.generate("test.jsonl", model, seed=3, max_tokens=8)
-    monkeypatch.setattr(api, "CHUNK", 2)
-    parts = handrail.generate("test.jsonl", model, seed=3, max_tokens=8)
+def test_equal_seeds_give_equal_replies_whatever_the_batches(model: Path) -> None:
+    sampler = handrail.load(model)
+    whole = handrail.generate("test.jsonl", sampler, seed=3, max_tokens=8)
+    sampler.batch_tokens = 1
+    parts = handrail.generate("test.jsonl", sampler, seed=3, max_tokens=8)
     assert [t.replies for t in whole.turns] == [t.replies for t in parts.turns]
+
+
+@pytest.mark.usefixtures("work")
+def test_a_draw_shows_progress_from_the_start(model: Path) -> None:
+    told: list[tuple[str, float, float]] = []
+    made = handrail.generate(
+        "test.jsonl", model, n=2, max_tokens=8, progress=lambda *p: told.append(p)
+    )
+    size = len(made.turns)
+    assert told[0] == ("generate", 0, size)
+    assert told[-1] == ("generate", size, size)
+    assert len(told) > 8, "at every token, in one batch"
+    done = [p[1] for p in told]
+    assert done == sorted(done)
 
 
 @pytest.mark.usefixtures("work")

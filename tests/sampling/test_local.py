@@ -266,13 +266,15 @@ def test_frequencies_follow_the_distribution() -> None:
     assert torch.allclose(counts, torch.tensor([0.5, 0.3, 0.2]), atol=0.03)
 
 
-def test_progress_is_told_after_each_batch_and_changes_nothing() -> None:
+def test_progress_is_told_at_every_token_and_changes_nothing() -> None:
     p = policy("llama")
     params = SamplingParams(n=2, temperature=1.0, max_tokens=8, seed=5)
     told: list[tuple[int, int]] = []
     sampler = LocalSampler(p, Renderer(p.tokenizer), batch_tokens=1)
     watched = sampler.sample(turns(), params, lambda done, total: told.append((done, total)))
-    assert told == [(n, 5) for n in range(1, 6)]
+    assert told == sorted(told)
+    assert sorted(set(told)) == [(n, 5) for n in range(6)]
+    assert told.count((0, 5)) > 1, "while the first prompt is answered"
     assert watched == sampler.sample(turns(), params)
     whole = LocalSampler(p, Renderer(p.tokenizer)).sample(turns(), params)
     for a, b in zip(watched, whole, strict=True):  # whatever shares the batch

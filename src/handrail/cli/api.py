@@ -11,6 +11,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -70,8 +71,6 @@ __all__ = [
 ]
 
 turns = as_turns  # `data turns`; functions here have an argument of that name
-
-CHUNK = 32  # turns generated between two reports of progress
 
 
 def read(
@@ -200,25 +199,25 @@ def generate(
     Raises:
         HandrailError: a setting, record or model that cannot be used, a prompt that does not fit.
     """
+    from handrail.recipes.run import quiet
+
     params = sampling(n=n, temperature=temperature, max_tokens=max_tokens, seed=seed)
     read = as_turns(turns)
     asked = read.records
     sampler = load(model, dtype=dtype) if isinstance(model, str | Path) else model
     begun = time.monotonic()
+    told = partial(progress or quiet, "generate")
+    told(0, len(asked))  # loading is done; the first prompts may take a while
     written: list[Turn] = []
     skipped = list(read.skipped)
     cut_off = 0
-    for start in range(0, len(asked), CHUNK):
-        chunk = asked[start : start + CHUNK]
-        for turn, samples in zip(chunk, sampler.sample(chunk, params), strict=True):
-            said = [sample for sample in samples if sample.text.strip()]
-            if len(said) < len(samples):
-                skipped.append(Skip(what="reply", reason="the model said nothing", where=turn.id))
-            cut_off += sum(sample.finish == "length" for sample in said)
-            replies = tuple(Reply(text=s.text, author=sampler.name) for s in said)
-            written.append(turn.model_copy(update={"replies": replies}))
-        if progress is not None:
-            progress("generate", len(written), len(asked))
+    for turn, samples in zip(asked, sampler.sample(asked, params, told), strict=True):
+        said = [sample for sample in samples if sample.text.strip()]
+        if len(said) < len(samples):
+            skipped.append(Skip(what="reply", reason="the model said nothing", where=turn.id))
+        cut_off += sum(sample.finish == "length" for sample in said)
+        replies = tuple(Reply(text=s.text, author=sampler.name) for s in said)
+        written.append(turn.model_copy(update={"replies": replies}))
     return Generated(
         tuple(written), cut_off, tuple(skipped), sampler.name, time.monotonic() - begun
     )

@@ -52,6 +52,8 @@ class LocalSampler:
     ) -> list[list[Sample]]:
         """Draw `params.n` replies per turn; `progress` is told (turns done, of how many).
 
+        It is told at every token, so that a slow model shows that it works.
+
         Raises:
             ModelError: a prompt that does not fit.
         """
@@ -66,8 +68,11 @@ class LocalSampler:
                     for i in batch
                     for k in range(params.n)
                 ]
+                done = len(turns) - len(order) - len(batch)
                 for _ in self._decode(model, [prompts[i] for i in batch], rows, params):
-                    pass
+                    if progress is not None:
+                        ended = sum(row.finish == "stop" for row in rows)
+                        progress(done + ended // params.n, len(turns))
                 for row in rows:
                     replies[row.turn].append(self._sample(row))
                 if progress is not None:
