@@ -346,3 +346,27 @@ def test_rejected_replies_of_own_conversations_come_from_the_training_part(tmp_p
     assert origins["reply to a similar message"] > origins["reply of another turn"] > 0
     tried = [s for s in corpus.skipped if s.what == "rejected candidate"]
     assert {s.where for s in tried} == set(origins)
+
+
+def test_turns_without_a_guardrail_or_a_pair_are_counted(tmp_path: Path) -> None:
+    rule = {"text": "Name the days.", "check": {"when": {"user": ["refund"]}, "require": ["days"]}}
+    (tmp_path / "rules.json").write_text(json.dumps([rule]), "utf-8")
+    asked = ("A refund, please.", "Hello there.")
+    said = ("It takes five days.", "What can I do for you?")
+    rows = [
+        {"conversation": f"{n}", "role": role, "text": text}
+        for n in range(60)
+        for role, text in (("customer", asked[n % 2]), ("agent", f"{said[n % 2]} Number {n}."))
+    ]
+    (tmp_path / "talks.jsonl").write_text("\n".join(map(json.dumps, rows)), "utf-8")
+    files = {"conversations": "talks.jsonl", "playbook": "rules.json"}
+    given = {name: str(tmp_path / file) for name, file in files.items()}
+    corpus = Corpora(FlowSettings(**given, test_turns=99)).of(0)
+    (lost,) = (s.count for s in corpus.skipped if s.reason == "no guardrail applies to it")
+    pairs = sum(len(list(t.pairs())) for t in corpus.base)
+    assert 0 < pairs < len(corpus.base)
+    assert corpus.facts["train turns in the files"] == (
+        f"{len(corpus.base)}, {pairs} with a better and a worse reply"
+    )
+    assert corpus.facts["test turns in the files"].startswith(f"{len(corpus.test) + lost}, ")
+    assert all(t.replies[0].keeps for t in corpus.test)

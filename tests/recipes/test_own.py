@@ -50,6 +50,19 @@ def test_what_looks_right_is_read_in_silence(tmp_path: Path) -> None:
         assert len(read_turns(path).turns) == 4
 
 
+def test_what_was_mended_in_transcripts_is_counted(tmp_path: Path) -> None:
+    rules = tmp_path / "rules.json"
+    rules.write_text(BOOK.model_dump_json(exclude_defaults=True), "utf-8")
+    rows = "conversation,role,text\n1,customer,Hi\n1,customer,\n1,agent,Hello\n1,agent,Who is it?\n"
+    (tmp_path / "chats.csv").write_text(rows, "utf-8")
+    own = read_turns(str(tmp_path / "chats.csv"), str(rules))
+    assert len(own.turns) == 1
+    assert {(s.what, s.reason): s.count for s in own.skipped} == {
+        ("message", "empty messages dropped"): 1,
+        ("message", "messages of one side joined"): 1,
+    }
+
+
 def test_a_playbook_file_serves_turns_that_have_none(tmp_path: Path) -> None:
     rules = tmp_path / "rules.json"
     rules.write_text(BOOK.model_dump_json(exclude_defaults=True), "utf-8")

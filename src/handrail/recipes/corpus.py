@@ -149,7 +149,7 @@ def _read(settings: FlowSettings, feedback_points: int) -> Corpus:
     else:
         parts, skipped, facts = _parts(settings, shares)
     for name, part in parts.items():
-        if not any(True for turn in part for _ in turn.pairs()):
+        if not paired(part):
             raise RecordError(
                 f"the {name} part has no turn with a better and a worse reply",
                 "Give turns with ranked replies, or conversations whose playbook has checks and "
@@ -163,18 +163,32 @@ def _read(settings: FlowSettings, feedback_points: int) -> Corpus:
             skipped += more
     # Test on turns where some guardrail applies, as the paper does.
     test = [turn for turn in parts["test"] if any(r.keeps or r.breaks for r in turn.replies)]
+    test = test or parts["test"]
+    if len(test) < len(parts["test"]):
+        lost = len(parts["test"]) - len(test)
+        skipped.append(Skip(what="test turn", reason="no guardrail applies to it", count=lost))
     return Corpus(
         name=Path(path).name,
         train=tuple(parts["train"]),
         feedback=tuple(parts.get("feedback", ())),
-        test=tuple(_drawn(test or parts["test"], settings.test_turns, _TEST_SEED)),
+        test=tuple(_drawn(test, settings.test_turns, _TEST_SEED)),
         assessor=RuleAssessor() if guide is None else FlowAssessor(guide),
         skipped=tuple(skipped),
         allows=None if guide is None else star.allows_by(guide),
         base=tuple(parts["train"]),
         facts=facts
-        | {f"{name} turns in the files": str(len(part)) for name, part in parts.items()},
+        | {f"{name} turns in the files": _counted(part) for name, part in parts.items()},
     )
+
+
+def _counted(turns: Sequence[Turn]) -> str:
+    """How many turns there are, and how many of them preference training can learn from."""
+    return f"{len(turns):,}, {paired(turns):,} with a better and a worse reply"
+
+
+def paired(turns: Sequence[Turn]) -> int:
+    """How many turns have a better and a worse reply."""
+    return sum(any(True for _ in turn.pairs()) for turn in turns)
 
 
 def _checkable(

@@ -26,6 +26,7 @@ from handrail.sources.rejected import Candidate, Tally, add_rejected
 from handrail.sources.rules import load_playbook
 from handrail.sources.similar import SimilarTurns
 from handrail.sources.tables_out import read_file
+from handrail.sources.transcripts import Imported
 
 _ALIKE, _OTHERS = 8, 4  # replies to similar messages, and any replies, that are tried
 _SHOWN = 5  # warnings told one by one
@@ -81,7 +82,9 @@ def _read(path: str, book: Playbook | None, on_error: OnError) -> OwnTurns:
             path,
         )
     turns = [turn for talk in talks for turn in agent_turns(talk)]
-    return OwnTurns(turns, loaded.skipped, recorded=True)
+    mended = loaded.counts.items() if isinstance(loaded, Imported) else ()
+    skips = [Skip(what="message", reason=how, where=path, count=n) for how, n in mended]
+    return OwnTurns(turns, [*loaded.skipped, *skips], recorded=True)
 
 
 def retrieve_rejected(turns: Sequence[Turn], pool: Sequence[Turn], tally: Tally) -> list[Turn]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from handrail.ranking import Estimate
 from handrail.recipes.acts import PUBLISHED
+from handrail.recipes.corpus import paired
 from handrail.recipes.outcome import Findings, Outcomes, find, keep
 from handrail.recipes.retrieval import unranked
 from handrail.recipes.run import Run, read_json, versions
@@ -64,6 +65,7 @@ def write_page(folder: Path, findings: Findings) -> dict[str, Any]:
         sections=sections(findings),
         facts={
             "training turns": f"{len(first.corpus.train):,}",
+            "with a better and a worse reply": f"{paired(first.corpus.train):,}",
             "test turns": f"{len(outcomes.turns):,}",
             "training seeds": str(len(outcomes.seeds)),
             "judge": first.corpus.assessor.name,

@@ -47,8 +47,8 @@ class FlowSettings(BaseModel):
             training (see sources.star.held_out_tasks).
         on_error: "stop" at the first bad record of a file, or "skip" bad records; the report counts
             them.
-        train_points, feedback_points: turns with a better and a worse reply to train on, in whole
-            conversations.
+        train_points, feedback_points: turns to train on, in whole conversations. In the care world
+            each has a better and a worse reply; of a file, those that have none serve SFT alone.
         test_turns: turns that every system answers.
         recall_turns: test turns whose true reply is ranked among 99 others; 0 is none.
         seeds, first_seed: training seeds; all are tested on the same turns.
