@@ -456,3 +456,19 @@ def test_the_api_imports_exports_and_splits() -> None:
     for name in ("convert", "export", "import_", "turns"):
         assert "Args:" in getattr(handrail, name).__doc__
         assert name in dir(handrail)
+
+
+@pytest.mark.parametrize("name", ["chats.csv", "chats.tsv", "chats.json"])
+def test_a_table_is_pointed_to_the_import(run: Run, name: str) -> None:
+    rows = [{"chat": "a", "who": "customer", "said": "Hi"}]
+    Path(name).write_text(json.dumps(rows) if name.endswith("json") else CHATS)
+    for line in (
+        ["data", "check", name],
+        ["data", "peek", name],
+        ["data", "turns", name, "o.jsonl"],
+        ["data", "check", name, "--kind", "turn"],
+        ["judge", name, "--judge", "rules"],
+    ):
+        error = run(*line, code=2)
+        assert f"{name}, line 1" in error
+        assert f"`handrail data import {name} OUT`" in error

@@ -132,7 +132,9 @@ def parse_object(
     except (json.JSONDecodeError, RecursionError) as error:
         tail = "" if raw.endswith(b"\n") else " (the file may be cut off here)"
         shape = _save(raw) if b"\x00" in raw else "Each line holds one JSON object"
-        raise RecordError(f"this is not JSON: {error}{tail}", shape, where) from None
+        raise RecordError(
+            f"this is not JSON: {error}{tail}", _importing(where) or shape, where
+        ) from None
     except ValueError as error:  # an integer of more digits than Python reads
         raise RecordError(f"this is not usable JSON: {error}", "Shorten it", where) from None
     if b"\\ud" in raw.lower() and not _writable(data):
@@ -144,10 +146,18 @@ def parse_object(
     if not isinstance(data, dict):
         raise RecordError(
             f"expected a JSON object, found {type(data).__name__}",
-            mend,
+            _importing(where) or mend,
             where,
         )
     return data
+
+
+def _importing(where: str) -> str:
+    """The mend for a line of a file whose name says that it is a table or a JSON list."""
+    table = re.fullmatch(r"(.*\.(?:csv|tsv|json)(?:\.gz)?), line \d+", where, re.IGNORECASE)
+    if table is None:
+        return ""
+    return f"`handrail data import {table[1]} OUT` (handrail.import_ in Python) makes records of it"
 
 
 def _save(raw: bytes) -> str:
