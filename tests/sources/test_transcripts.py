@@ -88,6 +88,26 @@ def test_order_that_is_none(tmp_path: Path, value: object, says: str) -> None:
     assert "'n'" in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("values", "line"),
+    [
+        (["2024-01-02 10:00", "2024-01-02 10:01", "01/03/2024", "2024-01-02 10:03"], 3),
+        (["01/03/2024", "2024-01-02 10:00", "2024-01-02 10:01"], 1),
+        ([1, 2, "2024-01-02 10:00", 4], 3),
+        (["2024-01-02 10:00Z", "2024-01-02 10:01", "2024-01-02 10:02Z"], 2),
+        (["soon", "later"], 1),
+    ],
+)
+def test_the_odd_value_of_an_order_is_named(
+    tmp_path: Path, values: list[object], line: int
+) -> None:
+    path = _write(tmp_path / "n.jsonl", [{**ROWS[1], "n": value} for value in values])
+    with pytest.raises(RecordError) as caught:
+        load(path, MAPPING.model_copy(update={"order": "n"}))
+    assert caught.value.where == f"{path}, line {line}"
+    assert f"found {values[line - 1]!r}" in str(caught.value)
+
+
 def test_empty_repeated_and_split_messages_are_mended_and_counted(tmp_path: Path) -> None:
     rows = [
         ROWS[0], ROWS[0], {**ROWS[0], "said": " "}, {**ROWS[0], "said": None},

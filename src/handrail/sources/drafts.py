@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -83,22 +84,32 @@ def identity(value: Any, key: str, where: str) -> str:
 
 
 def _ordered(pieces: list[Piece], name: str) -> list[Piece]:
-    """Pieces by their order value: all numbers, or all times; equal ones stay as they stand."""
+    """Pieces by their order value: all numbers, or all times; equal ones stay as they stand.
+
+    Raises:
+        RecordError: names the first value that is not what most of the others are.
+    """
     if not name:
         return pieces
-    for convert in (_number, _time):
-        try:
-            keys = [convert(p[0]) for p in pieces]
-            places = sorted(range(len(pieces)), key=lambda i: (keys[i], i))
-            return [pieces[i] for i in places]
-        except (ValueError, TypeError, OverflowError):
-            continue
-    odd = next((p for p in pieces if not re.match(r"\s*\d", str(p[0]))), pieces[0])
+    found = [_keys(pieces, convert) for convert in (_number, _time, _zoned_time)]
+    keys = max(found, key=len)
+    if len(keys) == len(pieces):
+        return [pieces[i] for i in sorted(keys, key=lambda i: (keys[i], i))]
+    odd = next(piece for i, piece in enumerate(pieces) if i not in keys)
     raise RecordError(
         f"field '{name}': the values are neither all numbers nor all times; found {odd[0]!r:.60}",
-        "Give numbers, or times like 2024-05-01 13:45:00",
+        "Give numbers, or times like 2024-05-01 13:45:00, all with a time zone or all without",
         odd[3],
     )
+
+
+def _keys(pieces: list[Piece], convert: Callable[[Any], Any]) -> dict[int, Any]:
+    """What sorts the pieces, by their index; without those whose value does not convert."""
+    keys = {}
+    for i, piece in enumerate(pieces):
+        with suppress(ValueError, TypeError, OverflowError):
+            keys[i] = convert(piece[0])
+    return keys
 
 
 def _number(value: Any) -> float:
@@ -109,4 +120,18 @@ def _number(value: Any) -> float:
 
 
 def _time(value: Any) -> datetime:
+    time = _any_time(value)
+    if time.tzinfo is not None:
+        raise ValueError("with a time zone")
+    return time
+
+
+def _zoned_time(value: Any) -> datetime:
+    time = _any_time(value)
+    if time.tzinfo is None:
+        raise ValueError("without a time zone")
+    return time
+
+
+def _any_time(value: Any) -> datetime:
     return datetime.fromisoformat(str(value).strip().replace("Z", "+00:00"))
