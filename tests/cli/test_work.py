@@ -244,6 +244,34 @@ def test_systems_without_a_turn_in_common_are_refused() -> None:
 
 
 @pytest.mark.usefixtures("work")
+def test_what_cannot_be_judged_is_an_error(capsys: pytest.CaptureFixture[str]) -> None:
+    turns = handrail.read("test.jsonl").records
+    write_jsonl("none.jsonl", [t.model_copy(update={"replies": ()}) for t in turns])
+    write_jsonl("free.jsonl", [t.model_copy(update={"playbook": None}) for t in turns])
+    for line, problem in (
+        (["none.jsonl"], f"nothing to judge: no reply ({len(turns)} times)"),
+        (["free.jsonl", "--judge", "rules"], "nothing to judge: rule checks cannot judge"),
+        (["test.jsonl", "--out", "v.jsonl"], "v.jsonl: there are no verdicts to write"),
+    ):
+        assert invoke(["judge", *line, "--quiet"]) == 2
+        (told,) = capsys.readouterr().err.splitlines()
+        assert problem in told
+    with pytest.raises(SettingError, match="no verdicts to write"):
+        handrail.judge({"people": turns}).write("v.jsonl")
+    assert not Path("v.jsonl").exists()
+
+
+@pytest.mark.usefixtures("work")
+def test_verdicts_that_were_written_are_counted(capsys: pytest.CaptureFixture[str]) -> None:
+    turns = handrail.read("test.jsonl").records
+    write_jsonl("none.jsonl", [t.model_copy(update={"replies": ()}) for t in turns])
+    assert invoke(["judge", "test.jsonl", "none.jsonl", "--out", "v.jsonl", "--quiet"]) == 0
+    out = capsys.readouterr().out
+    assert "\n0 verdicts: v.jsonl\n" in out
+    assert "Failed judgements: v.errors.jsonl" in out
+
+
+@pytest.mark.usefixtures("work")
 def test_a_talk_over_a_pipe(
     model: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -24,7 +24,9 @@ from handrail.cli.verb import on_error_option, verb
     show_default=True,
     help="oracle: the care world's, all three dimensions; rules: the checks of each playbook.",
 )
-@click.option("--out", type=click.Path(path_type=Path), help="Write the verdicts here.")
+@click.option(
+    "--out", type=click.Path(path_type=Path), help="Write the verdicts here (of two or more files)."
+)
 @on_error_option
 def command(
     console: Console,
@@ -42,6 +44,7 @@ def command(
     """
     from handrail.cli import api
     from handrail.cli.files import apart, read_turns
+    from handrail.cli.judging import no_verdicts
     from handrail.records import SettingError
 
     names = [path.name.split(".")[0] for path in replies]
@@ -49,6 +52,8 @@ def command(
         raise SettingError("two files have the same name", "Rename one: it names the system")
     if out is not None:
         apart(out, *replies, turns)
+        if len(replies) < 2:
+            raise no_verdicts(out)
     console.kept = "Nothing was written."
     by_name = {n: read_turns(console, f, on_error) for n, f in zip(names, replies, strict=True)}
     asked = read_turns(console, turns, on_error) if turns else None
@@ -71,7 +76,9 @@ def command(
     lines += [
         f"{skip.where}: {skip.count:,} x {skip.what}, {skip.reason}" for skip in judged.skipped
     ]
-    lines += [f"Verdicts: {out}"] if out is not None else []
+    if out is not None:
+        lines.append(f"{count(len(judged.verdicts), 'verdict')}: {out}")
+        lines += [f"Failed judgements: {summary['errors_file']}"] if judged.errors else []
     console.result(summary, "\n".join(lines))
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import chain, combinations
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +49,13 @@ class Judged:
     judge: str
 
     def write(self, path: str | Path) -> Path | None:
-        """Write the verdicts, and failed judgements beside them; returns the latter's path."""
+        """Write the verdicts, and failed judgements beside them; returns the latter's path.
+
+        Raises:
+            SettingError: only one system was judged, and verdicts compare two.
+        """
+        if not self.pairs:
+            raise no_verdicts(path)
         path = Path(path)
         write_jsonl(path, self.verdicts)
         beside = path.with_name(path.name.split(".")[0] + ".errors.jsonl")
@@ -105,7 +112,8 @@ def judge(
         progress: called as (stage, done, total).
 
     Raises:
-        HandrailError: unknown judge, no replies, or systems without a turn in common.
+        HandrailError: unknown judge, no replies, systems without a turn in common, or not one
+            reply that the judge can judge.
     """
     assessor = _assessor(judge)
     if not replies:
@@ -121,6 +129,8 @@ def judge(
     assessed = assess_systems(asked, texts, one, lambda d, n: told("assess", d, n))
     clusters = clusters_of(asked)
     rates = system_rates(assessed, clusters=[clusters[t.id] for t in asked])
+    if not any(rate.estimate.n for rate in rates):
+        raise _nothing([e for e in chain(*assessed.values()) if isinstance(e, JudgeError)])
     pairs = list(combinations(by_system, 2))
     known = [d for d in DIMENSIONS if any(r.estimate.n for r in rates if r.dimension == d)]
     judged = compare_systems(
@@ -147,6 +157,25 @@ def _assessor(judge: str | Assessor) -> Assessor:
 
         return Oracle()
     raise SettingError(f"unknown judge '{judge}'", nearest(judge, ("oracle", "rules")))
+
+
+def no_verdicts(path: str | Path) -> SettingError:
+    """Why one system's judgements cannot be written as verdicts."""
+    return SettingError(
+        "there are no verdicts to write: each compares the replies of two systems",
+        "Judge a second file of replies too, or leave out --out (`write` in Python)",
+        str(path),
+    )
+
+
+def _nothing(errors: Sequence[JudgeError]) -> RecordError:
+    """Why a judge judged nothing at all: the most frequent reason."""
+    reasons = Counter(error.problem for error in errors).most_common(1)
+    reason, count = reasons[0] if reasons else ("no turns", 0)
+    return RecordError(
+        f"there is nothing to judge: {reason} ({count:,} times)",
+        "Write replies with `handrail generate`, and for the judge 'rules' give playbooks checks",
+    )
 
 
 def _aligned(
