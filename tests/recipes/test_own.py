@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+import handrail
 from handrail.recipes.own import read_turns
 from handrail.records import (
     Conversation,
@@ -48,6 +49,33 @@ def test_what_looks_right_is_read_in_silence(tmp_path: Path) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert len(read_turns(path).turns) == 4
+
+
+@pytest.mark.parametrize("name", ["pairs.jsonl", "pairs.parquet", "pairs.csv"])
+def test_trls_columns_are_read_as_turns(tmp_path: Path, name: str) -> None:
+    said = (Message(role="user", content=CUSTOMER),)
+    replies = (Reply(text=AGENT, rank=1), Reply(text="What?", rank=2))
+    turns = [Turn(context=said, replies=replies, playbook=BOOK)]
+    handrail.export(turns, tmp_path / name, "trl-preference")
+    own = read_turns(str(tmp_path / name))
+    assert not own.recorded
+    (turn,) = own.turns
+    assert [reply.text for reply in turn.replies] == [AGENT, "What?"]
+    assert list(turn.pairs()) == [(0, 1)]
+    assert turn.playbook == BOOK
+
+
+def test_trls_messages_are_read_as_conversations(tmp_path: Path) -> None:
+    handrail.export([talk(1, CUSTOMER, AGENT)], tmp_path / "talks.jsonl", "messages")
+    own = read_turns(str(tmp_path / "talks.jsonl"))
+    assert own.recorded
+    assert [reply.text for turn in own.turns for reply in turn.replies] == [AGENT]
+
+
+def test_columns_that_must_be_named_are_the_imports(tmp_path: Path) -> None:
+    (tmp_path / "chats.csv").write_text("chat,who,words\n1,customer,Hi\n1,bot,Hello\n", "utf-8")
+    with pytest.raises(RecordError, match=r"--map conversation=FIELD.*`handrail data import"):
+        read_turns(str(tmp_path / "chats.csv"))
 
 
 def test_what_was_mended_in_transcripts_is_counted(tmp_path: Path) -> None:

@@ -26,8 +26,6 @@ FORMATS: dict[str, Any] = {
     "messages": "messages",
     "parquet": "",
 }
-# TRL's columns; the last are those of an export of conversations, which keep the playbook.
-COLUMNS = ({"chosen", "rejected"}, {"prompt", "completion"}, {"messages", "playbook", "source"})
 
 
 def convert(source: str, path: str | Path, on_error: OnError = "stop") -> Loaded[Conversation]:
@@ -125,7 +123,7 @@ def import_(
 
 def _shape(path: Path, encoding: str | None, on_error: OnError) -> str:
     """What the first good row's columns say: TRL's "columns", Handrail's "records", else ""."""
-    from handrail.sources import arrow, registry, tables
+    from handrail.sources import arrow, columns, registry, tables
 
     names: set[str] = set()
     if path.suffix == ".parquet":
@@ -137,7 +135,7 @@ def _shape(path: Path, encoding: str | None, on_error: OnError) -> str:
             return "records"
         rows = tables.table_rows(path, encoding, on_error)
         names = next((set(row.fields) for row in rows if row.fault is None), set())
-    return "columns" if any(columns <= names for columns in COLUMNS) else ""
+    return "columns" if columns.are_columns(names) else ""
 
 
 def _under(record: Any, playbook: Playbook | None, path: str | Path) -> Any:

@@ -22,8 +22,10 @@ from handrail.cli.verb import assignments, set_option, verb
 @click.argument("recipe", required=False)
 @click.option("--out", type=click.Path(path_type=Path), help="Run folder.  [default: runs/RECIPE]")
 @click.option("--model", help="Hub name or folder of a causal language model; 'world' is built in.")
-@click.option("--conversations", help="Your conversations (JSON Lines of records).")
-@click.option("--playbook", help="A playbook (JSON or YAML) for conversations without one.")
+@click.option(
+    "--conversations", help="Your conversations or turns: records, transcripts, TRL's columns."
+)
+@click.option("--playbook", help="A playbook (JSON or YAML) for those that have none.")
 @click.option(
     "--on-error",
     type=click.Choice(["stop", "skip"]),

@@ -12,19 +12,22 @@ from handrail.recipes.run import spread
 from handrail.records import (
     Conversation,
     HandrailWarning,
+    Loaded,
     Playbook,
     RecordError,
     Skip,
     Turn,
 )
 from handrail.records.store import OnError
+from handrail.sources import columns
 from handrail.sources.arrow import parquet_names
 from handrail.sources.grading import agent_turns
 from handrail.sources.registry import conversations as read_conversations
-from handrail.sources.registry import first_object
+from handrail.sources.registry import first_object, is_records
 from handrail.sources.rejected import Candidate, Tally, add_rejected
 from handrail.sources.rules import load_playbook
 from handrail.sources.similar import SimilarTurns
+from handrail.sources.tables import table_rows
 from handrail.sources.tables_out import read_file
 from handrail.sources.transcripts import Imported
 
@@ -71,7 +74,14 @@ def _read(path: str, book: Playbook | None, on_error: OnError) -> OwnTurns:
     if _holds_turns(Path(path)):
         kept = read_file(path, Turn, on_error)
         return OwnTurns([_under(book, t) for t in kept.records], kept.skipped, recorded=False)
-    loaded = read_conversations(path, on_error=on_error)
+    if _holds_columns(Path(path), on_error):
+        rated, loaded = columns.load(path, playbook=book, on_error=on_error)
+        if rated.records:
+            whole = [turn for talk in loaded.records for turn in agent_turns(talk)]
+            return OwnTurns([*rated.records, *whole], rated.skipped, recorded=False)
+        loaded.skipped += rated.skipped  # where both kinds of rows are counted
+    else:
+        loaded = _conversations(path, on_error)
     _tell(path, loaded.warnings)
     talks = [_under(book, talk) for talk in loaded.records]
     bare = [c.id for c in talks if c.playbook is None]
@@ -85,6 +95,17 @@ def _read(path: str, book: Playbook | None, on_error: OnError) -> OwnTurns:
     mended = loaded.counts.items() if isinstance(loaded, Imported) else ()
     skips = [Skip(what="message", reason=how, where=path, count=n) for how, n in mended]
     return OwnTurns(turns, [*loaded.skipped, *skips], recorded=True)
+
+
+def _conversations(path: str, on_error: OnError) -> Loaded[Conversation]:
+    """The conversations of a file; an error that a mapping would mend says where that is given."""
+    try:
+        return read_conversations(path, on_error=on_error)
+    except RecordError as error:
+        if "--map" not in error.mend:
+            raise
+        mend = f"{error.mend}; --map is of `handrail data import FILE OUT`, and OUT is for here"
+        raise RecordError(error.problem, mend, error.where) from None
 
 
 def retrieve_rejected(turns: Sequence[Turn], pool: Sequence[Turn], tally: Tally) -> list[Turn]:
@@ -128,6 +149,16 @@ def _holds_turns(path: Path) -> bool:
     """
     names = parquet_names(path) if path.suffix == ".parquet" else set(first_object(path))
     return bool(names & {"context", "replies"}) and "messages" not in names
+
+
+def _holds_columns(path: Path, on_error: OnError) -> bool:
+    """Whether the first good row of a file has TRL's columns."""
+    if path.suffix == ".parquet":
+        return columns.are_columns(parquet_names(path))
+    if is_records(path):
+        return False
+    rows = table_rows(path, on_error=on_error)
+    return columns.are_columns(next((row.fields for row in rows if row.fault is None), {}))
 
 
 def _candidates(turn: Turn, near: Sequence[int], pool: Sequence[Turn]) -> list[Candidate]:

@@ -9,7 +9,7 @@ TRL's trainers ignore this column, `source` (the record's id) and `conversation_
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +37,8 @@ from handrail.sources.trl_rows import (
     read_playbook,
 )
 
+# The last are those of an export of conversations, which keep the playbook.
+_SIGNS = ({"chosen", "rejected"}, {"prompt", "completion"}, {"messages", "playbook", "source"})
 _SPEAKERS = {"user": "User", "assistant": "Agent", "tool": "Facts", "system": "System"}
 
 
@@ -112,6 +114,11 @@ def export_conversations(conversations: Iterable[Conversation]) -> Iterator[dict
             "messages": _messages(item.messages, item.playbook),
             **_extras(item.playbook, item.id, item.id),
         }
+
+
+def are_columns(names: Collection[str]) -> bool:
+    """Whether the columns of a file with these names are TRL's."""
+    return any(signs <= set(names) for signs in _SIGNS)
 
 
 def load(
