@@ -58,7 +58,23 @@ def _file(tmp_path: Path, *lines: str, name: str = "turns.jsonl") -> Path:
         ('{"replies": [{"text": "a", "rank": 0}]}', "field 'replies.0.rank'"),
         ('{"replies": [{"text": "a", "labels": {"x": 2}}]}', "labels"),
         ('{"context": [{"role": "boss", "content": "a"}]}', "field 'context.0.role'"),
-        ('{"playbook": {"guardrails": []}}', "field 'playbook.guardrails'"),
+        (
+            '{"playbook": {"guardrails": []}}',
+            "field 'playbook.guardrails': the list is empty. Give it something",
+        ),
+        (
+            BOOK % '{"id": "a", "txt": "b"}',
+            "field 'playbook.guardrails.0.txt' is not known here. Did you mean 'text'?",
+        ),
+        (
+            BOOK % '{"id": "a", "text": "b", "familly": "c"}, {"id": "", "text": "b"}',
+            "guardrails.0.familly' is not known here (and 1 more). Did you mean 'family'?",
+        ),
+        (BOOK % '{"id": "", "text": "b"}', "guardrails.0.id': the text is empty. Give"),
+        ('{"replies": [{"text": "a", "labls": {}}]}', "Did you mean 'labels'?"),
+        ('{"provenance": {"license": "MIT"}}', "Did you mean 'licence'?"),
+        ('{"replies": [7]}', "field 'replies.0': expected an object; found 7"),
+        ('{"tags": []}', "field 'tags': expected an object; found []"),
         (
             '{"playbook": {"guardrails": [{"id": "a", "text": "b", "check": {"forbid": ["("]}}]}}',
             "does not compile",

@@ -8,7 +8,7 @@ import os
 import re
 import tempfile
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,7 +16,8 @@ from typing import IO, Any, Generic, Literal, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from handrail.records.errors import RecordError, RunError, nearest
+from handrail.records.errors import RecordError, RunError
+from handrail.records.faults import explain
 from handrail.records.types import Skip
 
 R = TypeVar("R", bound=BaseModel)
@@ -116,7 +117,7 @@ def parse_line(raw: bytes, kind: type[R], where: str) -> R:
     try:
         return kind.model_validate(data)
     except ValidationError as error:
-        raise _explain(error, kind, where) from None
+        raise explain(error, kind, where) from None
 
 
 def parse_object(
@@ -177,38 +178,6 @@ def _writable(data: object) -> bool:
     except (UnicodeEncodeError, RecursionError):
         return False
     return True
-
-
-def _explain(error: ValidationError, kind: type[BaseModel], where: str) -> RecordError:
-    """The first validation problem in one sentence, with the field's path and the mend."""
-    first = error.errors(include_url=False)[0]
-    path = ".".join(str(part) for part in first["loc"]) or "the record"
-    more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
-    if first["type"] == "extra_forbidden":
-        known = sorted(kind.model_fields) if len(first["loc"]) == 1 else []
-        mend = nearest(str(first["loc"][-1]), known) if known else "Remove it or mend its name"
-        return RecordError(f"field '{path}' is not known here{more}", mend, where)
-    if first["type"] == "missing":
-        return RecordError(f"field '{path}' is missing{more}", "Add it", where)
-    message = first["msg"].removeprefix("Value error, ")
-    if first["type"] == "tuple_type":
-        message = "expected a list"
-    found = repr(first.get("input"))
-    shown = found if len(found) <= 60 else found[:57] + "..."
-    return RecordError(
-        f"field '{path}': {message}; found {shown}{more}",
-        one_of(first) or f"See the fields of {kind.__name__} in docs/records.md",
-        where,
-    )
-
-
-def one_of(first: Mapping[str, Any]) -> str:
-    """`Did you mean ...?` for a validation problem with a word that is not one of a few."""
-    if first["type"] not in ("literal_error", "enum") or not isinstance(first.get("input"), str):
-        return ""
-    return nearest(
-        first["input"], re.findall(r"'([^']+)'", first.get("ctx", {}).get("expected", ""))
-    )
 
 
 @contextmanager

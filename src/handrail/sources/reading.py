@@ -10,7 +10,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from handrail.records import Conversation, Loaded, RecordError, Skip
-from handrail.records.store import OnError, one_of, raw_lines
+from handrail.records.faults import one_of, plain
+from handrail.records.store import OnError, raw_lines
 
 Make = Callable[[dict[str, Any]], Conversation]
 
@@ -87,9 +88,8 @@ def invalid(error: ValidationError, where: str) -> RecordError:
     """The first fault of a record in one sentence."""
     first = error.errors(include_url=False)[0]
     field = ".".join(str(p) for p in first["loc"]) or "the record"
-    message = first["msg"].removeprefix("Value error, ")
     mend = one_of(first) or "Mend the line or leave it out"
-    return RecordError(f"field '{field}': {message}", mend, where)
+    return RecordError(f"field '{field}': {plain(first)}", mend, where)
 
 
 def json_file(path: Path, name: str) -> Any:

@@ -9,7 +9,8 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
-from handrail.records import Guardrail, Playbook, Provenance, RecordError, nearest
+from handrail.records import Guardrail, Playbook, Provenance, RecordError
+from handrail.records.faults import explain
 from handrail.sources.decoding import read_text
 
 
@@ -83,13 +84,4 @@ def _guardrail(item: Any, number: int, where: str) -> Guardrail:
     try:
         return Guardrail.model_validate(item)
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        field = ".".join(str(p) for p in first["loc"])
-        if first["type"] == "extra_forbidden":
-            known = list(Guardrail.model_fields) if len(first["loc"]) == 1 else []
-            mend = nearest(field, known) if known else "See the check's fields in docs/records.md"
-            raise RecordError(f"field '{field}' is not known", mend, place) from None
-        if first["type"] == "missing":
-            raise RecordError(f"field '{field}' is missing", "Add it", place) from None
-        message = first["msg"].removeprefix("Value error, ")
-        raise RecordError(f"field '{field}': {message}", "Mend the rule", place) from None
+        raise explain(error, Guardrail, place) from None

@@ -13,9 +13,9 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from handrail.records import Loaded, RecordError, SettingError, Skip, atomic_write, read_jsonl
+from handrail.records.faults import explain
 from handrail.records.store import OnError, note_once
 from handrail.sources.arrow import parquet_rows, pyarrow
-from handrail.sources.reading import invalid
 
 R = TypeVar("R", bound=BaseModel)
 
@@ -119,4 +119,4 @@ def _record(row: dict[str, Any], kind: type[R], where: str) -> R:
     try:
         return kind.model_validate(data)
     except ValidationError as error:
-        raise invalid(error, where) from None
+        raise explain(error, kind, where) from None
