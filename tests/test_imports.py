@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import handrail
+from tests.cli.test_help import LINES
 
 SRC = Path(handrail.__file__).parent
 MODULES = sorted(
@@ -40,11 +41,8 @@ def test_import_handrail_loads_nothing_heavy() -> None:
     assert not loaded_after("import handrail") & (HEAVY | {"click"})
 
 
-@pytest.mark.parametrize(
-    "line",
-    [[], *([v] for v in ("run", "data", "train", "generate", "judge", "report", "chat", "doctor"))],
-)
-def test_help_loads_nothing_heavy(line: list[str]) -> None:
+@pytest.mark.parametrize("line", [(), *LINES], ids=" ".join)
+def test_help_loads_nothing_heavy(line: tuple[str, ...]) -> None:
     code = f"from handrail.cli.group import invoke; invoke({[*line, '--help']!r})"
     assert not loaded_after(code) & HEAVY
 

@@ -30,6 +30,7 @@ def commands(group: click.Group, *above: str) -> Iterator[tuple[tuple[str, ...],
 
 
 COMMANDS = dict(commands(handrail))
+LINES = sorted({*((name,) for name in VERBS), *COMMANDS})  # all that has a help, groups too
 
 
 def parse(line: str) -> None:
@@ -107,8 +108,8 @@ def test_help_is_fast_and_lists_every_verb() -> None:
     assert seconds < HELP_S
 
 
-@pytest.mark.parametrize("name", VERBS)
-def test_a_verbs_help_is_fast_and_has_examples(name: str) -> None:
-    text, seconds = shown(name)
-    assert f"handrail {name}" in text.split("Examples:")[1]
+@pytest.mark.parametrize("path", LINES, ids=" ".join)
+def test_a_commands_help_is_fast_and_has_examples(path: tuple[str, ...]) -> None:
+    text, seconds = shown(*path)
+    assert f"handrail {' '.join(path)}" in text.split("Examples:")[1]
     assert seconds < VERB_HELP_S
