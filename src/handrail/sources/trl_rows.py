@@ -9,6 +9,7 @@ from typing import Any, Literal
 from pydantic import ValidationError
 
 from handrail.records import Message, Playbook, RecordError, Reply, content_id
+from handrail.records.faults import one_of, plain
 
 Kind = Literal["preference", "labelled", "completion", "messages"]
 KINDS: dict[Kind, tuple[str, ...]] = {
@@ -80,14 +81,14 @@ def _pair(row: dict[str, Any]) -> tuple[tuple[Message, ...], str, str]:
 
 def _read_prompt(value: Any) -> tuple[Message, ...]:
     if isinstance(value, str):
-        return (Message(role="user", content=value),)
+        return (_message("user", value, "prompt"),)
     return read_messages(value, "prompt")
 
 
 def _reply_text(value: Any, column: str) -> str:
     """The words of a reply: a text, or a list with one assistant message."""
     if isinstance(value, str):
-        return value.removeprefix(" ")
+        return _message("assistant", value.removeprefix(" "), column).content
     messages = read_messages(value, column)
     if len(messages) != 1 or messages[0].role != "assistant":
         raise RecordError(
@@ -110,8 +111,21 @@ def read_messages(value: Any, column: str) -> tuple[Message, ...]:
             raise RecordError(
                 f"column '{column}': a message lacks 'role' or 'content'", "Mend the message"
             )
-        made.append(Message(role=item["role"], content=item["content"]))
+        made.append(_message(item["role"], item["content"], column))
     return tuple(made)
+
+
+def _message(role: Any, content: Any, column: str) -> Message:
+    """A message of a column; its fault names the column, and a role's fault the field."""
+    try:
+        return Message(role=role, content=content)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        field = "" if first["loc"] == ("content",) else f"field '{first['loc'][0]}': "
+        raise RecordError(
+            f"column '{column}': {field}{plain(first)}",
+            one_of(first) or "Mend the row or leave it out",
+        ) from None
 
 
 def read_playbook(row: dict[str, Any]) -> Playbook | None:
