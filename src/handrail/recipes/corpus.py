@@ -142,10 +142,10 @@ def _read(settings: FlowSettings, feedback_points: int) -> Corpus:
     shares = {"train": 0.8, "test": 0.2}
     if feedback_points:
         shares = {"train": 0.5, "feedback": 0.3, "test": 0.2}
+    facts: dict[str, str] = {}
     if star.reads(settings):
         made = star.star_parts(settings, shares, _split)
         parts, skipped = made.parts, made.skipped
-        facts = {}
     else:
         parts, skipped, facts = _parts(settings, shares)
     for name, part in parts.items():
