@@ -96,7 +96,7 @@ def import_(
     Raises:
         RecordError: names file, line, field and mend; or nothing is left to use.
     """
-    from handrail.sources import columns, roles, transcripts
+    from handrail.sources import columns, transcripts
     from handrail.sources.rules import load_playbook
 
     book = load_playbook(playbook) if isinstance(playbook, str | Path) else playbook
@@ -107,8 +107,11 @@ def import_(
         found.records = [_under(record, book, path) for record in found.records]
     elif shape == "columns":
         turns, talks = columns.load(path, playbook=book, encoding=encoding, on_error=on_error)
-        found = Loaded([*turns.records, *talks.records], [*turns.skipped, *talks.skipped])
-        roles.note_swapped(found, str(path), on_error)
+        found = Loaded(
+            [*turns.records, *talks.records],
+            [*turns.skipped, *talks.skipped],
+            [*turns.warnings, *talks.warnings],
+        )
     else:
         known = set(transcripts.Mapping.model_fields)
         for name in mapping or {}:

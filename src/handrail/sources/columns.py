@@ -27,6 +27,7 @@ from handrail.records import (
 )
 from handrail.records.store import OnError
 from handrail.sources.reading import invalid
+from handrail.sources.roles import note_swapped
 from handrail.sources.tables import Row, table_rows
 from handrail.sources.trl_rows import (
     Kind,
@@ -128,9 +129,15 @@ def load(
     encoding: str | None = None,
     on_error: OnError = "stop",
 ) -> tuple[Loaded[Turn], Loaded[Conversation]]:
-    """As `import_rows`, of a `.jsonl`, `.json`, `.csv`, `.tsv` or `.parquet` file."""
+    """As `import_rows`, of a `.jsonl`, `.json`, `.csv`, `.tsv` or `.parquet` file.
+
+    Roles that look swapped stop; with on_error="skip" they are in the `.warnings` of either.
+    """
     rows = table_rows(Path(path), encoding, on_error)
-    return import_rows(rows, str(path), on_error, playbook)
+    turns, talks = import_rows(rows, str(path), on_error, playbook)
+    note_swapped(turns, str(path), on_error)
+    note_swapped(talks, str(path), on_error)
+    return turns, talks
 
 
 def import_rows(
