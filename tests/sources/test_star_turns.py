@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from pathlib import Path
 
 import pytest
 from rapidfuzz import fuzz
@@ -37,6 +38,24 @@ def test_rejected_replies_break_a_guardrail_differ_and_are_not_allowed(
             assert fuzz.ratio(reply.text.lower(), chosen.text.lower()) < NEAR_EQUAL + 1
             assert not guide.allows(turn, reply.text)
             assert (0, turn.replies.index(reply)) in list(turn.pairs())
+
+
+def test_the_page_on_sources_tells_these_figures(star_made: StarTurns) -> None:
+    pairs = [t for t in star_made.turns if len(t.replies) > 1]
+    by = Counter(reply.author for t in pairs for reply in t.replies[1:])
+    refused: Counter[str] = Counter()
+    for skip in star_made.tally.skips():
+        kind = next((w for w in ("allow", "keeps every", "equal") if w in skip.reason), "enough")
+        refused[kind] += skip.count
+    told = (
+        f"Dev: {len(pairs):,} of {len(star_made.turns):,} turns get one "
+        f"({by['offered']:,} offered, {by['offered, worded elsewhere']} offered and "
+        f"worded elsewhere, {by['retrieved']:,} retrieved); refused: "
+        f"allowed by the chart {refused['allow']:,}, keeps every guardrail "
+        f"{refused['keeps every']:,}, equal or near-equal {refused['equal']:,}."
+    )
+    page = Path(__file__).parents[2] / "docs" / "sources.md"
+    assert told in " ".join(page.read_text("utf-8").split())
 
 
 def test_every_candidate_is_kept_or_counted_with_its_reason(
