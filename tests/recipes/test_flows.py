@@ -51,8 +51,16 @@ def test_the_quickstart_leaves_a_report_and_a_summary(quick: tuple[Path, dict]) 
     assert -1 <= gain["low"] <= gain["estimate"] <= gain["high"] <= 1
     assert gain == summary["adherence_gain"]
     page = (out / "report.html").read_text()
-    for part in ("Win rates", "Which guardrails break", "Training curves", "skipped or cut"):
-        assert part in page
+    for part in (
+        "Win rates",
+        "How the comparisons came out",
+        "Gains over training seeds",
+        "Which guardrails break",
+        "Training curves",
+        "How long the replies are",
+        "skipped or cut",
+    ):
+        assert part in page, part
     assert {r["system"] for r in summary["rates"]} == {"base", "M1-SFT", "SFT→IPO"}
     assert (out / "judged" / "seed0" / "verdicts.jsonl").stat().st_size > 0
 
