@@ -43,6 +43,31 @@ def test_swapped_roles_stop_or_are_told(tmp_path: Path) -> None:
     assert own.skipped == []
 
 
+@pytest.mark.parametrize("kind", ["turns", "pairs"])
+def test_swapped_roles_of_turns_stop_or_are_told(tmp_path: Path, kind: str) -> None:
+    path = str(tmp_path / "given.jsonl")
+    replies = (Reply(text="And now?", rank=1), Reply(text="What?", rank=2))
+    turns = [
+        Turn(
+            id=f"t{n}",
+            context=(Message(role="user", content=AGENT),),
+            replies=replies,
+            playbook=BOOK,
+            conversation_id=f"c{n}",
+        )
+        for n in range(4)
+    ]
+    if kind == "turns":
+        write_jsonl(path, turns)
+    else:
+        handrail.export(turns, path, "trl-preference")
+    with pytest.raises(RecordError, match="the roles look swapped"):
+        read_turns(path)
+    with pytest.warns(HandrailWarning, match="the roles look swapped"):
+        own = read_turns(path, on_error="skip")
+    assert len(own.turns) == 4
+
+
 def test_what_looks_right_is_read_in_silence(tmp_path: Path) -> None:
     path = str(tmp_path / "talks.jsonl")
     write_jsonl(path, [talk(n, CUSTOMER, AGENT) for n in range(4)])

@@ -25,6 +25,7 @@ from handrail.sources.grading import agent_turns
 from handrail.sources.registry import conversations as read_conversations
 from handrail.sources.registry import first_object, is_records
 from handrail.sources.rejected import Candidate, Tally, add_rejected
+from handrail.sources.roles import note_swapped
 from handrail.sources.rules import load_playbook
 from handrail.sources.similar import SimilarTurns
 from handrail.sources.tables import table_rows
@@ -73,10 +74,13 @@ def _read(path: str, book: Playbook | None, on_error: OnError) -> OwnTurns:
     """The turns of a file, under `book` where they have no playbook."""
     if _holds_turns(Path(path)):
         kept = read_file(path, Turn, on_error)
+        note_swapped(kept, path, on_error)
+        _tell(path, kept.warnings)
         return OwnTurns([_under(book, t) for t in kept.records], kept.skipped, recorded=False)
     if _holds_columns(Path(path), on_error):
         rated, loaded = columns.load(path, playbook=book, on_error=on_error)
         if rated.records:
+            _tell(path, [*rated.warnings, *loaded.warnings])
             whole = [turn for talk in loaded.records for turn in agent_turns(talk)]
             return OwnTurns([*rated.records, *whole], rated.skipped, recorded=False)
         loaded.skipped += rated.skipped  # where both kinds of rows are counted
