@@ -125,24 +125,22 @@ def import_(
 
 
 def _shape(path: Path, encoding: str | None, on_error: OnError) -> str:
-    """What the first good row's columns say: TRL's "columns", Handrail's "records", else ""."""
-    from handrail.sources import arrow, columns, registry, tables
+    """What a file's columns say: TRL's "columns", Handrail's "records", else ""."""
+    from handrail.sources import arrow, columns, registry
 
-    names: set[str] = set()
     if path.suffix == ".parquet":
-        names = arrow.parquet_names(path)
-        if "provenance" in names:
-            return "records"
+        ours = "provenance" in arrow.parquet_names(path)
     else:
-        if encoding is None and registry.is_records(path):
-            return "records"
-        rows = tables.table_rows(path, encoding, on_error)
-        names = next((set(row.fields) for row in rows if row.fault is None), set())
-    return "columns" if columns.are_columns(names) else ""
+        ours = encoding is None and registry.is_records(path)
+    if ours:
+        return "records"
+    return "columns" if columns.held_in(path, encoding, on_error) else ""
 
 
 def _under(record: Any, playbook: Playbook | None, path: str | Path) -> Any:
     """A record of Handrail's own with the playbook, where it has none itself."""
+    from handrail.sources.rules import under
+
     if playbook is None:
         return record
     if not isinstance(record, Turn | Conversation):
@@ -151,7 +149,7 @@ def _under(record: Any, playbook: Playbook | None, path: str | Path) -> Any:
             "Leave --playbook out (playbook= in Python)",
             str(path),
         )
-    return record if record.playbook else record.model_copy(update={"playbook": playbook})
+    return under(playbook, record)
 
 
 def export(

@@ -6,7 +6,6 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TypeVar
 
 from handrail.recipes.run import spread
 from handrail.records import (
@@ -26,15 +25,13 @@ from handrail.sources.registry import conversations as read_conversations
 from handrail.sources.registry import first_object, is_records
 from handrail.sources.rejected import Candidate, Tally, add_rejected
 from handrail.sources.roles import note_swapped
-from handrail.sources.rules import load_playbook
+from handrail.sources.rules import load_playbook, under
 from handrail.sources.similar import SimilarTurns
-from handrail.sources.tables import table_rows
 from handrail.sources.tables_out import read_file
 from handrail.sources.transcripts import Imported
 
 _ALIKE, _OTHERS = 8, 4  # replies to similar messages, and any replies, that are tried
 _SHOWN = 5  # warnings told one by one
-T = TypeVar("T", Turn, Conversation)
 
 
 @dataclass(frozen=True)
@@ -76,8 +73,8 @@ def _read(path: str, book: Playbook | None, on_error: OnError) -> OwnTurns:
         kept = read_file(path, Turn, on_error)
         note_swapped(kept, path, on_error)
         _tell(path, kept.warnings)
-        return OwnTurns([_under(book, t) for t in kept.records], kept.skipped, recorded=False)
-    if _holds_columns(Path(path), on_error):
+        return OwnTurns([under(book, t) for t in kept.records], kept.skipped, recorded=False)
+    if not is_records(Path(path)) and columns.held_in(Path(path), on_error=on_error):
         rated, loaded = columns.load(path, playbook=book, on_error=on_error)
         if rated.records:
             _tell(path, [*rated.warnings, *loaded.warnings])
@@ -87,7 +84,7 @@ def _read(path: str, book: Playbook | None, on_error: OnError) -> OwnTurns:
     else:
         loaded = _conversations(path, on_error)
     _tell(path, loaded.warnings)
-    talks = [_under(book, talk) for talk in loaded.records]
+    talks = [under(book, talk) for talk in loaded.records]
     bare = [c.id for c in talks if c.playbook is None]
     if bare:
         raise RecordError(
@@ -131,13 +128,6 @@ def retrieve_rejected(turns: Sequence[Turn], pool: Sequence[Turn], tally: Tally)
     return [made.get(turn.id, turn) for turn in turns]
 
 
-def _under(book: Playbook | None, record: T) -> T:
-    """The record with the playbook, where it has none of its own."""
-    if book is None or record.playbook is not None:
-        return record
-    return record.model_copy(update={"playbook": book})
-
-
 def _tell(path: str, found: Sequence[Skip]) -> None:
     for one in found[:_SHOWN]:
         warnings.warn(f"{one.where}: {one.reason}", HandrailWarning, stacklevel=3)
@@ -153,16 +143,6 @@ def _holds_turns(path: Path) -> bool:
     """
     names = parquet_names(path) if path.suffix == ".parquet" else set(first_object(path))
     return bool(names & {"context", "replies"}) and "messages" not in names
-
-
-def _holds_columns(path: Path, on_error: OnError) -> bool:
-    """Whether the first good row of a file has TRL's columns."""
-    if path.suffix == ".parquet":
-        return columns.are_columns(parquet_names(path))
-    if is_records(path):
-        return False
-    rows = table_rows(path, on_error=on_error)
-    return columns.are_columns(next((row.fields for row in rows if row.fault is None), {}))
 
 
 def _candidates(turn: Turn, near: Sequence[int], pool: Sequence[Turn]) -> list[Candidate]:

@@ -9,7 +9,7 @@ TRL's trainers ignore this column, `source` (the record's id) and `conversation_
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ from handrail.records import (
     Turn,
 )
 from handrail.records.store import OnError
+from handrail.sources.arrow import parquet_names
 from handrail.sources.reading import invalid
 from handrail.sources.roles import note_swapped
 from handrail.sources.tables import Row, table_rows
@@ -117,9 +118,14 @@ def export_conversations(conversations: Iterable[Conversation]) -> Iterator[dict
         }
 
 
-def are_columns(names: Collection[str]) -> bool:
-    """Whether the columns of a file with these names are TRL's."""
-    return any(signs <= set(names) for signs in _SIGNS)
+def held_in(path: Path, encoding: str | None = None, on_error: OnError = "stop") -> bool:
+    """Whether a file's columns are TRL's, by its Parquet schema or its first good row."""
+    if path.suffix == ".parquet":
+        names = parquet_names(path)
+    else:
+        rows = table_rows(path, encoding, on_error)
+        names = next((set(row.fields) for row in rows if row.fault is None), set())
+    return any(signs <= names for signs in _SIGNS)
 
 
 def load(

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
 from pydantic import ValidationError
 
-from handrail.records import Guardrail, Playbook, Provenance, RecordError
+from handrail.records import Conversation, Guardrail, Playbook, Provenance, RecordError, Turn
 from handrail.records.faults import explain
 from handrail.sources.decoding import read_text
+
+R = TypeVar("R", bound=Turn | Conversation)
 
 
 def load_playbook(path: str | Path) -> Playbook:
@@ -69,6 +71,13 @@ def make_playbook(data: Any, where: str, source: str = "") -> Playbook:
         ids = [r.id for r in rules]
         twice = next(i for i in ids if ids.count(i) > 1)
         raise RecordError(f"two guardrails have the id '{twice}'", "Rename one", where) from None
+
+
+def under(playbook: Playbook | None, record: R) -> R:
+    """The record with the playbook, where it has none itself."""
+    if playbook is None or record.playbook is not None:
+        return record
+    return record.model_copy(update={"playbook": playbook})
 
 
 def _guardrail(item: Any, number: int, where: str) -> Guardrail:
