@@ -13,7 +13,7 @@ from handrail.records import Conversation, Guardrail, Playbook, Provenance, Reco
 from handrail.records.faults import explain
 from handrail.sources.decoding import read_text
 
-R = TypeVar("R", bound=Turn | Conversation)
+R = TypeVar("R", Turn, Conversation, Turn | Conversation)
 
 
 def load_playbook(path: str | Path) -> Playbook:
