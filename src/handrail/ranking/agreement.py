@@ -82,7 +82,8 @@ def _kappa(
     value = float(_kappas(tables.sum(0)[None])[0])
     replicates = _kappas(draws @ tables)
     method = f"Cohen's kappa, bootstrap over {len(code)} clusters, {how.resamples} resamples"
-    return percentile(replicates[~np.isnan(replicates)], value, x_N.size, method, how.level)
+    known = replicates[~np.isnan(replicates)]
+    return percentile(known, value, x_N.size, method, len(code), how.level)
 
 
 def _kappas(tables: Floats) -> Floats:

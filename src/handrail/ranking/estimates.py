@@ -142,21 +142,24 @@ class Partition:
         return np.concatenate(out)
 
     def estimate(self, how: Resampling = DEFAULT, signed: bool = False) -> Estimate:
-        """The mean with its percentile interval.
+        """The mean with its expanded percentile interval (`percentile`).
 
         Where every item has the same score, resampling sees no spread: the interval is then
-        Wilson's with clusters as the items (`method` says so). `signed` scores are differences
-        in [-1, 1]; others are shares in [0, 1].
+        Wilson's with clusters as the items; and one cluster says nothing of how clusters differ:
+        the interval is then all that is possible (`method` says so). `signed` scores are
+        differences in [-1, 1]; others are shares in [0, 1].
         """
         seeds, clusters = self.sums_SC.shape
+        lowest = -1.0 if signed else 0.0
         if self.n == 0:
-            return Estimate(float("nan"), -1.0 if signed else 0.0, 1.0, 0, "no items", 0, how.level)
+            return Estimate(float("nan"), lowest, 1.0, 0, "no items", 0, how.level)
         if len(self.values) == 1:
             return self._constant(how, signed)
-        low, high = np.quantile(self.replicates(how), _tails(how.level))
+        if clusters == 1:
+            return Estimate(self.mean, lowest, 1.0, self.n, "none (one cluster)", 1, how.level)
         what = f"bootstrap over {seeds} seeds and " if seeds > 1 else "bootstrap over "
         method = f"{what}{clusters} clusters, {how.resamples} resamples"
-        return Estimate(self.mean, float(low), float(high), self.n, method, clusters, how.level)
+        return percentile(self.replicates(how), self.mean, self.n, method, clusters, how.level)
 
     def _constant(self, how: Resampling, signed: bool) -> Estimate:
         (value,) = self.values
@@ -198,10 +201,6 @@ def _chunks(clusters: int, seeds: int, how: Resampling) -> Iterator[tuple[Floats
         yield draws_RC.astype(np.float64), draws_RS.astype(np.float64)
 
 
-def _tails(level: float) -> tuple[float, float]:
-    return 0.5 - level / 2, 0.5 + level / 2
-
-
 def rate(scores: ArrayLike, clusters: Sequence[Hashable], how: Resampling = DEFAULT) -> Estimate:
     """The mean of one run's scores with its interval by cluster bootstrap; NaN is left out."""
     return Partition.of([scores], [clusters]).estimate(how)
@@ -217,10 +216,19 @@ def rate_over_seeds(
 
 
 def percentile(
-    replicates: Floats, value: float, n: int, method: str, level: float = 0.95
+    replicates: Floats, value: float, n: int, method: str, clusters: int, level: float = 0.95
 ) -> Estimate:
-    """An estimate whose interval is the middle `level` of bootstrap replicates."""
-    if replicates.size == 0:
-        return Estimate(value, float("nan"), float("nan"), n, method, 0, level)
-    low, high = np.quantile(replicates, _tails(level))
-    return Estimate(value, float(low), float(high), n, method, 0, level)
+    """An estimate with the expanded percentile interval of bootstrap replicates.
+
+    Replicates of a mean of C clusters spread by sqrt((C - 1) / C) too little and their quantiles
+    are a normal's where Student's are due, so the plain middle `level` is too narrow with few
+    clusters. The quantiles are therefore taken further out, at Phi(-sqrt(C / (C - 1)) t) with t
+    Student's quantile of C - 1 degrees of freedom (Hesterberg 2015, "What Teachers Should Know
+    About the Bootstrap", section 5.3). It takes two clusters.
+    """
+    if replicates.size == 0 or clusters < 2:
+        return Estimate(value, float("nan"), float("nan"), n, method, clusters, level)
+    student = float(stats.t.ppf(0.5 + level / 2, clusters - 1))
+    tail = float(stats.norm.cdf(-np.sqrt(clusters / (clusters - 1)) * student))
+    low, high = np.quantile(replicates, (tail, 1.0 - tail))
+    return Estimate(value, float(low), float(high), n, method, clusters, level)

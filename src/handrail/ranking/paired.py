@@ -49,8 +49,8 @@ class PairedDifference:
     def clear(self) -> bool:
         """Whether interval and permutation test both tell the two systems apart.
 
-        They can disagree: with few conversations a bootstrap interval is a little too narrow, and
-        the test does not know that other seeds might have come out otherwise.
+        They can disagree: the interval is a bootstrap's, and the test does not know that other
+        seeds might have come out otherwise.
         """
         gap = self.difference
         return gap.excludes_zero and self.permutation.p_value < 1.0 - gap.level
