@@ -6,9 +6,19 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.stats import norm
+from scipy.stats import t as student
 from statsmodels.stats.proportion import proportion_confint
 
-from handrail.ranking import Estimate, Partition, Resampling, rate, rate_over_seeds, wilson
+from handrail.ranking import (
+    Estimate,
+    Partition,
+    Resampling,
+    rate,
+    rate_over_seeds,
+    ratio_over_seeds,
+    wilson,
+)
 
 
 @given(st.integers(1, 500), st.floats(0, 1), st.sampled_from([0.9, 0.95, 0.99]))
@@ -178,6 +188,38 @@ def test_seed_variance_is_in_the_interval() -> None:
     pooled = rate(np.concatenate(apart), labels[0] * 3)
     assert over.high - over.low > 2 * (pooled.high - pooled.low)
     assert over.value == pytest.approx(pooled.value)
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 99), st.integers(1, 3))
+def test_ratio_over_seeds_equals_the_slow_loop(seed: int, n_seeds: int) -> None:
+    rng = np.random.default_rng(seed)
+    nats = [rng.random(12) * 9 for _ in range(n_seeds)]
+    tokens = [rng.integers(1, 30, 12) for _ in range(n_seeds)]
+    labels = [rng.choice(list("abcd"), 12).tolist() for _ in range(n_seeds)]
+    labels[0][:4] = "abcd"
+    how = Resampling(resamples=40, seed=seed)
+    found = ratio_over_seeds(nats, tokens, labels, how)
+    assert found.value == pytest.approx(np.concatenate(nats).sum() / np.concatenate(tokens).sum())
+    assert (found.n, found.clusters) == (12 * n_seeds, 4)
+    draws = np.random.default_rng(seed)
+    of_clusters = draws.multinomial(4, [0.25] * 4, 40)
+    of_seeds = draws.multinomial(n_seeds, [1 / n_seeds] * n_seeds, 40)
+    order = list(dict.fromkeys(c for cs in labels for c in cs))
+    slow = []
+    for drawn_C, drawn_S in zip(of_clusters, of_seeds, strict=True):
+        weights = [
+            [drawn_S[s] * drawn_C[order.index(c)] for c in labels[s]] for s in range(n_seeds)
+        ]
+        above = sum((np.array(w) * x).sum() for w, x in zip(weights, nats, strict=True))
+        below = sum((np.array(w) * x).sum() for w, x in zip(weights, tokens, strict=True))
+        slow.append(above / below)
+    tail = norm.cdf(-np.sqrt(4 / 3) * student.ppf(0.975, 3))
+    assert (found.low, found.high) == pytest.approx(tuple(np.quantile(slow, (tail, 1 - tail))))
+
+
+def test_a_ratio_of_nothing_is_unknown() -> None:
+    assert ratio_over_seeds([[]], [[]], [[]]).n == 0
 
 
 def test_as_dict_is_json_without_nan() -> None:

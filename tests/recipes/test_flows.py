@@ -62,6 +62,9 @@ def test_the_quickstart_leaves_a_report_and_a_summary(quick: tuple[Path, dict]) 
     ):
         assert part in page, part
     assert {r["system"] for r in summary["rates"]} == {"base", "M1-SFT", "SFT→IPO"}
+    for one in summary["perplexity"].values():
+        assert 1 < one["low"] < one["estimate"] < one["high"]
+        assert f"{one['estimate']:.3f}" in page
     assert (out / "judged" / "seed0" / "verdicts.jsonl").stat().st_size > 0
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from tests.trees import toys
 
 from handrail import world
@@ -39,6 +40,35 @@ def test_unscored_are_the_turns_with_a_reply_left_out(loaded: tuple[Any, Rendere
     assert told[-1][0] == told[-1][1]
     assert [done for done, _ in told] == sorted(done for done, _ in told)
     assert likelihood(policy, renderer, turns, max(sizes))["unscored"] == 0
+
+
+def test_nats_and_preferences_are_those_of_each_reply_alone(loaded: tuple[Any, Renderer]) -> None:
+    """The oracle: every prompt and reply by itself through the model, no tree, no packing."""
+    policy, renderer = loaded
+    turns = world.training_turns(8, 5)
+    found = likelihood(policy, renderer, turns, 4096)
+    assert found["unscored"] == 0
+    slow: dict[str, tuple[float, int]] = {}
+    wins = []
+    for turn in turns:
+        prompt, nats = renderer.prompt_ids(turn), []
+        for reply in turn.replies:
+            ids = [*prompt, *renderer.reply_ids(reply.text)]
+            with torch.no_grad():
+                logps = policy.model(torch.tensor([ids])).logits[0].float().log_softmax(-1)
+            own = [logps[i - 1, ids[i]].item() for i in range(len(prompt), len(ids))]
+            nats.append((-sum(own), len(own)))
+        best = turn.best()
+        assert best is not None
+        slow[turn.id] = nats[best]
+        wins += [
+            (turn.id, float(nats[better][0] < nats[worse][0])) for better, worse in turn.pairs()
+        ]
+    assert sorted(found["best_turns"]) == sorted(slow)
+    for name, nat, tokens in zip(found["best_turns"], found["nats"], found["tokens"], strict=True):
+        assert nat == pytest.approx(slow[name][0], abs=1e-3)
+        assert tokens == slow[name][1]
+    assert sorted(zip(found["preference_turns"], found["preference"], strict=True)) == sorted(wins)
 
 
 def test_notes_about_sharing_are_not_unscored(loaded: tuple[Any, Renderer]) -> None:

@@ -16,6 +16,7 @@ from handrail.ranking.estimates import (
     Resampling,
     rate,
     rate_over_seeds,
+    ratio_over_seeds,
     wilson,
 )
 from handrail.ranking.paired import (
@@ -63,6 +64,7 @@ __all__ = [
     "paired_over_seeds",
     "rate",
     "rate_over_seeds",
+    "ratio_over_seeds",
     "scores",
     "sign_flip",
     "system_difference",

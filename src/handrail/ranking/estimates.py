@@ -157,8 +157,7 @@ class Partition:
             return self._constant(how, signed)
         if clusters == 1:
             return Estimate(self.mean, lowest, 1.0, self.n, "none (one cluster)", 1, how.level)
-        what = f"bootstrap over {seeds} seeds and " if seeds > 1 else "bootstrap over "
-        method = f"{what}{clusters} clusters, {how.resamples} resamples"
+        method = _told(seeds, clusters, how)
         return percentile(self.replicates(how), self.mean, self.n, method, clusters, how.level)
 
     def _constant(self, how: Resampling, signed: bool) -> Estimate:
@@ -201,6 +200,11 @@ def _chunks(clusters: int, seeds: int, how: Resampling) -> Iterator[tuple[Floats
         yield draws_RC.astype(np.float64), draws_RS.astype(np.float64)
 
 
+def _told(seeds: int, clusters: int, how: Resampling) -> str:
+    what = f"bootstrap over {seeds} seeds and " if seeds > 1 else "bootstrap over "
+    return f"{what}{clusters} clusters, {how.resamples} resamples"
+
+
 def rate(scores: ArrayLike, clusters: Sequence[Hashable], how: Resampling = DEFAULT) -> Estimate:
     """The mean of one run's scores with its interval by cluster bootstrap; NaN is left out."""
     return Partition.of([scores], [clusters]).estimate(how)
@@ -213,6 +217,31 @@ def rate_over_seeds(
 ) -> Estimate:
     """The mean of several seeds' scores, its interval over seeds and clusters (pigeonhole)."""
     return Partition.of(scores, clusters).estimate(how)
+
+
+def ratio_over_seeds(
+    sums: Sequence[ArrayLike],
+    units: Sequence[ArrayLike],
+    clusters: Sequence[Sequence[Hashable]],
+    how: Resampling = DEFAULT,
+) -> Estimate:
+    """Sum of `sums` over sum of `units` (nats per token), both resampled by seed and cluster.
+
+    Args:
+        sums: per seed one number for each item (a reply's nats).
+        units: per seed what each item weighs (a reply's tokens).
+        clusters: per seed what each item belongs to.
+        how: settings of the intervals. `n` of the estimate counts items.
+    """
+    above, below = Partition.of(sums, clusters), Partition.of(units, clusters)
+    count = int(below.counts_SC.sum())
+    groups = below.counts_SC.shape[1]
+    if count == 0:
+        return Estimate(float("nan"), float("nan"), float("nan"), 0, "no items", 0, how.level)
+    both = Partition(above.sums_SC, below.sums_SC, frozenset())
+    method = _told(len(sums), groups, how)
+    value = float(both.sums_SC.sum() / both.counts_SC.sum())
+    return percentile(both.replicates(how), value, count, method, groups, how.level)
 
 
 def percentile(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -20,8 +19,10 @@ def likelihood(
     token_budget: int,
     progress: Callable[[int, int], None] | None = None,
 ) -> dict[str, Any]:
-    """Perplexity per token of the best replies, and how often a better reply is the likelier.
+    """How surprised a model is by the best replies, and how often a better reply is the likelier.
 
+    `nats` and `tokens` hold the negative log-probability and the length of each best reply, with
+    its turn in `best_turns`: perplexity per token is exp(sum of nats / sum of tokens).
     `preference` holds 1.0 or 0.0 per pair (summed log-probabilities compared), with the turn of
     each in `preference_turns`, so that intervals can be clustered. `unscored` counts the turns with
     a reply over the model's positions or the budget, which is in neither figure.
@@ -37,7 +38,9 @@ def likelihood(
             on_long="skip",
         ),
     )
-    nll = tokens = 0.0
+    nats: list[float] = []
+    tokens: list[int] = []
+    best: list[str] = []
     wins: list[float] = []
     names: list[str] = []
     scored: set[tuple[str, int]] = set()
@@ -48,15 +51,18 @@ def likelihood(
         logps_R = torch.zeros(batch.n_replies).index_add(0, batch.reply_N.cpu(), logps_N.cpu())
         scored.update(batch.refs)
         best_R = batch.best_R.cpu()
-        nll -= logps_R[best_R].sum().item()
-        tokens += batch.length_R.cpu()[best_R].sum().item()
+        nats += (-logps_R[best_R]).tolist()
+        tokens += batch.length_R.cpu()[best_R].tolist()
+        best += [batch.refs[reply][0] for reply in best_R.nonzero().flatten().tolist()]
         for better, worse in batch.pairs_P2.tolist():
             wins.append(float(logps_R[better] > logps_R[worse]))
             names.append(batch.refs[better][0])
         if progress is not None:
             progress(len(scored), forest.stats["replies"])
     return {
-        "perplexity": math.exp(nll / tokens) if tokens else None,
+        "nats": nats,
+        "tokens": tokens,
+        "best_turns": best,
         "preference": wins,
         "preference_turns": names,
         "unscored": sum(any((t.id, i) not in scored for i in range(len(t.replies))) for t in turns),

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from handrail.ranking import (
     breach_table,
     clusters_of,
     compare_pairs,
+    ratio_over_seeds,
     system_difference,
     system_rates,
 )
@@ -109,7 +111,7 @@ class Findings:
     breaches: BreachTable
     gains: dict[str, SeedDifference]
     preference: dict[str, Estimate]
-    perplexity: dict[str, float]
+    perplexity: dict[str, Estimate]
     recall: dict[str, dict[int, Estimate]] = field(default_factory=dict)
     acts: ActTable | None = None
 
@@ -150,11 +152,7 @@ def find(outcomes: Outcomes, progress: Progress = quiet) -> Findings:
             for dimension in dimensions
         },
         preference=_preference(outcomes, clusters),
-        perplexity={
-            name: float(np.mean([s.facts[name]["perplexity"] for s in outcomes.seeds]))
-            for name in outcomes.systems
-            if all(s.facts[name]["perplexity"] for s in outcomes.seeds)
-        },
+        perplexity=_perplexity(outcomes, clusters),
         recall=_recall(outcomes, clusters),
         acts=_acts(outcomes, names),
     )
@@ -181,6 +179,21 @@ def _preference(outcomes: Outcomes, clusters: dict[str, str]) -> dict[str, Estim
         if sum(map(len, groups)):
             rates[name] = Partition.of(values, groups).estimate(HOW)
     return rates
+
+
+def _perplexity(outcomes: Outcomes, clusters: dict[str, str]) -> dict[str, Estimate]:
+    """Perplexity per token of the best written replies, all seeds' nats over all seeds' tokens."""
+    found = {}
+    for name in outcomes.systems:
+        facts = [one.facts[name] for one in outcomes.seeds]
+        groups = [[clusters[t] for t in f["best_turns"]] for f in facts]
+        nats = ratio_over_seeds(
+            [f["nats"] for f in facts], [f["tokens"] for f in facts], groups, HOW
+        )
+        if nats.n:
+            value, low, high = (math.exp(x) for x in (nats.value, nats.low, nats.high))
+            found[name] = replace(nats, value=value, low=low, high=high)
+    return found
 
 
 def _recall(outcomes: Outcomes, clusters: dict[str, str]) -> dict[str, dict[int, Estimate]]:

@@ -88,7 +88,7 @@ def write_page(folder: Path, findings: Findings) -> dict[str, Any]:
             "seeds": [one.seed for one in outcomes.seeds],
             "over_seeds": {n: g.over_seeds.as_dict() for n, g in findings.gains.items()},
             "preference_accuracy": {n: e.as_dict() for n, e in findings.preference.items()},
-            "perplexity": findings.perplexity,
+            "perplexity": {n: e.as_dict() for n, e in findings.perplexity.items()},
             "left_out": left_out(findings),
             **_replies_found(findings),
             "report": str(folder / "report.html"),
@@ -146,14 +146,13 @@ def _written(findings: Findings) -> DataTable:
     rows: list[list[str | float | Estimate]] = []
     for name in findings.outcomes.systems:
         if name in findings.preference:
-            perplexity = findings.perplexity.get(name)
-            shown = "unknown" if perplexity is None else f"{perplexity:.3f}"
+            shown = findings.perplexity.get(name, "unknown")
             rows.append([name, findings.preference[name], shown])
     return DataTable(
         title="Written replies",
         columns=("System", "Better reply is likelier", "Perplexity of the chosen, per token"),
         rows=rows,
-        unit="share",
+        unit=("", "share", "decimal"),
     )
 
 

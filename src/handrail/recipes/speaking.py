@@ -24,7 +24,7 @@ def speak(
     seed: int,
     purpose: str = "test",
 ) -> tuple[list[Reply], dict[str, Any]]:
-    """One sampled reply of a system per turn, and how it scores the recorded replies."""
+    """One sampled reply of a system per turn; of test turns, how it scores the recorded replies."""
     params = SamplingParams(
         temperature=settings.temperature, max_tokens=settings.reply_tokens, seed=seed
     )
@@ -46,17 +46,39 @@ def speak(
         # An empty reply is kept as what it is: a reply that says nothing.
         replies = [Reply(text=s[0].text or "(no reply)", author=trained.name) for s in samples]
         write_jsonl(folder / "replies.jsonl", replies)
-        facts = {"cut": cut, "empty": empty, "n": len(turns)}
-        told = partial(run.progress, f"{trained.name} scores written replies (seed {seed})")
-        facts |= likelihood(policy, renderer, turns, settings.token_budget, told)
-        write_json(folder / "facts.json", facts)
+        write_json(folder / "facts.json", {"cut": cut, "empty": empty, "n": len(turns)})
 
     name = f"seed{seed}-{slug(trained.name)}-{purpose}"
     folder = run.stage(name, inputs, make)
     facts = read_json(folder / "facts.json")
-    if settings.recall_turns and purpose == "test":
-        facts |= _rank(run, settings, trained, turns, seed)
+    if purpose == "test":
+        facts |= _score(run, settings, trained, turns, seed)
+        if settings.recall_turns:
+            facts |= _rank(run, settings, trained, turns, seed)
     return read_jsonl(folder / "replies.jsonl", Reply).records, facts
+
+
+def _score(
+    run: Run, settings: FlowSettings, trained: Trained, turns: Sequence[Turn], seed: int
+) -> dict[str, Any]:
+    """How likely a system finds the replies that were written for test turns."""
+    inputs = {
+        "model": model_key(str(trained.model)),
+        "turns": digest_records(turns),
+        "dtype": settings.dtype,
+        **style_key(settings),
+        "token_budget": settings.token_budget,
+    }
+
+    def make(folder: Path) -> None:
+        policy, renderer = load(str(trained.model), settings)
+        stage = f"{trained.name} scores written replies (seed {seed})"
+        told = partial(run.progress, stage)
+        found = likelihood(policy, renderer, turns, settings.token_budget, told)
+        write_json(folder / "scores.json", found)
+
+    folder = run.stage(f"seed{seed}-{slug(trained.name)}-written", inputs, make)
+    return dict(read_json(folder / "scores.json"))
 
 
 def _rank(

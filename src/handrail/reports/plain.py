@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from handrail.ranking import Estimate, PairResult
@@ -107,7 +107,8 @@ def _quality(a: str, b: str, cells: Mapping[str, PairResult]) -> Safe:
 class DataTable:
     """Any table; an `Estimate` is shown with its interval, and n below.
 
-    `unit` says how numbers are written: "share" in percent, "points" with sign, "" as they are.
+    `unit` says how numbers are written: "share" in percent, "points" with sign, "decimal" to three
+    places, "" as they are. One for all columns, or one for each.
     """
 
     title: str
@@ -115,35 +116,42 @@ class DataTable:
     rows: Sequence[Sequence[Cell]]
     caption: str = ""
     note: str = ""
-    unit: str = ""
+    unit: str | tuple[str, ...] = ""
 
     def html(self) -> Safe:
         """The table, or nothing without rows."""
         if not self.rows:
             return Safe("")
-        cells: list[list[object]] = [[self._cell(cell) for cell in row] for row in self.rows]
+        units = (self.unit,) * len(self.columns) if isinstance(self.unit, str) else self.unit
+        cells: list[list[object]] = [
+            [_cell(cell, unit) for cell, unit in zip(row, units, strict=True)] for row in self.rows
+        ]
         return table(
             list(self.columns), cells, self.caption or self.title, self.note, "", not self.caption
         )
 
-    def _cell(self, cell: Cell) -> object:
-        if isinstance(cell, Estimate):
-            if cell.n == 0:
-                return "–"
-            small = f"{self._interval(cell)}; {n_text(cell.n)}"
-            return join([self._number(cell.value), tag("small", small)])
-        if isinstance(cell, float):
-            return self._number(cell)
-        return f"{cell:,}" if isinstance(cell, int) else cell
 
-    def _number(self, value: float) -> str:
-        writers = {"share": percent, "points": points}
-        return writers[self.unit](value) if self.unit else compact(value)
+_WRITERS: Mapping[str, Callable[[float], str]] = {
+    "share": percent,
+    "points": points,
+    "decimal": "{:.3f}".format,
+    "": compact,
+}
 
-    def _interval(self, one: Estimate) -> str:
-        if self.unit or math.isnan(one.low):
-            return span(one, signed=self.unit == "points")
-        return f"{compact(one.low)} to {compact(one.high)}"
+
+def _cell(cell: Cell, unit: str) -> object:
+    write = _WRITERS[unit]
+    if isinstance(cell, Estimate):
+        if cell.n == 0:
+            return "–"
+        if unit in ("share", "points") or math.isnan(cell.low):
+            interval = span(cell, signed=unit == "points")
+        else:
+            interval = f"{write(cell.low)} to {write(cell.high)}"
+        return join([write(cell.value), tag("small", f"{interval}; {n_text(cell.n)}")])
+    if isinstance(cell, float):
+        return write(cell)
+    return f"{cell:,}" if isinstance(cell, int) else cell
 
 
 @dataclass(frozen=True)
