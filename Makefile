@@ -1,7 +1,7 @@
 # make quickstart   train, align, judge and report on the built-in world (about 5 minutes)
 # make test         the fast tests; test-slow, test-gpu: the marked ones
 # make check        style, types, layers, settings, dead code
-# make bench        speed and memory beside TRL
+# make bench        one row beside TRL: speed and memory on whole conversations, DPO, size S
 
 PYTHON ?= python3.11
 VENV := .venv
