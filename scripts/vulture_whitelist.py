@@ -12,7 +12,7 @@ _.on_log
 # tokenizers reads this attribute when it trains and encodes.
 _.pre_tokenizer
 
-# The protocols of the design that other packages implement.
+# Protocols that a user's own reward models and embedders implement (records/protocols.py).
 _.score
 _.embed
 
@@ -28,7 +28,7 @@ _.dropped
 _.eta_seconds
 _.stopped_early
 
-# Feedback that every batch carries for objectives yet to be added (ranked and rated replies).
+# Feedback that every batch carries, for objectives that learn from ranks and ratings.
 _.turn_R
 _.last_R
 _.rank_R

@@ -16,7 +16,7 @@ def pyarrow() -> Any:
     except ImportError:
         raise SettingError(
             "Parquet needs pyarrow, which is not installed",
-            "Install handrail[parquet], or use a .jsonl file",
+            "Install pyarrow (`pip install pyarrow`), or use a .jsonl file",
             "parquet",
         ) from None
     return pyarrow
