@@ -172,9 +172,10 @@ def test_gains_show_each_seed_and_both_intervals() -> None:
     rng = np.random.default_rng(0)
     a, b = [list((rng.random((3, 50)) < p).astype(float)) for p in (0.8, 0.5)]
     found = difference_over_seeds(a, b, [[str(i) for i in range(50)]] * 3)
-    body = Gains({"a minus b": found}).html()
-    for name in ("seed 1", "seed 3", "all", "t"):
+    body = Gains({"a minus b": found}, seeds=[4, 5, 6]).html()
+    for name in ("seed 4", "seed 6", "all", "t"):
         assert f">{name}</text>" in body
+    assert ">seed 0</text>" in Gains({"a minus b": found}).html()
     assert body.count("<circle") == 5
     assert "Student" in body
 

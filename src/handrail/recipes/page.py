@@ -115,7 +115,7 @@ def sections(findings: Findings) -> list[Section]:
         WinRateTable(findings.comparisons, labels, PAPER_TABLE1, "paper"),
         OutcomeBars(findings.comparisons, labels),
         RateDots(findings.rates),
-        Gains(gains),
+        Gains(gains, seeds=[one.seed for one in outcomes.seeds]),
         BreachHeatMap(findings.breaches),
         _written(findings),
         *_real(findings),

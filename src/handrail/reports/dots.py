@@ -73,15 +73,17 @@ class RateDots:
 class Gains:
     """What each training seed gained, all seeds together, and Student's interval over seeds.
 
-    `differences` maps a label ("SFT→IPO minus M1-SFT, adherence") to its difference.
+    `differences` maps a label ("SFT→IPO minus M1-SFT, adherence") to its difference. `seeds` are
+    the numbers of the training seeds in the differences' order; counted from 0 where left out.
     """
 
     differences: Mapping[str, SeedDifference]
     title: str = "Gains over training seeds"
+    seeds: Sequence[int] = ()
 
     def html(self) -> Safe:
         """One panel per difference."""
-        panels = [_gain(label, one) for label, one in self.differences.items()]
+        panels = [_gain(label, one, self.seeds) for label, one in self.differences.items()]
         note = (
             "In percentage points; n: paired replies. “All” resamples seeds and conversations "
             "together (pigeonhole bootstrap); “t” is Student's interval over the seeds' own "
@@ -99,11 +101,11 @@ class Gains:
         return Safe(tag("div", *panels, class_="panels") + tag("p", note, class_="note"))
 
 
-def _gain(label: str, one: SeedDifference) -> Safe:
+def _gain(label: str, one: SeedDifference, seeds: Sequence[int]) -> Safe:
     rows = []
-    for i, seed in enumerate(one.per_seed):
-        gap = seed.difference
-        rows.append((f"seed {i + 1}", gap, points(gap.value), "dot small", span(gap, True)))
+    for seed, found in zip(seeds or range(len(one.per_seed)), one.per_seed, strict=True):
+        gap = found.difference
+        rows.append((f"seed {seed}", gap, points(gap.value), "dot small", span(gap, True)))
     gap = one.pooled.difference
     if len(one.per_seed) > 1:
         rows.append(("all", gap, points(gap.value), "dot strong", span(gap, True)))
