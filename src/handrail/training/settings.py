@@ -35,8 +35,9 @@ class TrainSettings(BaseModel):
         max_steps: stop after this many steps at the latest.
         token_budget: tokens of the largest tree, and of the largest micro-batch.
         row_tokens: a micro-batch takes more whole trees while they fit into this many tokens (a
-            larger tree goes alone); changes memory and speed, not the result. None is 1,536 on a CPU, where larger ones cost
-            memory and give no speed, and `token_budget` on an accelerator.
+            larger tree goes alone); changes memory and speed, not the result. None is 1,536 on a
+            CPU, where larger ones cost memory and give no speed, and `token_budget` on an
+            accelerator.
         schedule: of the learning rate after the warm-up, down to `final_rate` of the peak.
         warmup: share of the steps in which the rate grows from near 0.
         final_rate: what linear and cosine end at, as a share of the peak.
