@@ -1,12 +1,13 @@
-"""The bound: how many pairs per second the machine's matrix products alone would allow.
+"""An estimate of the ceiling: pairs per second if there were nothing but matrix products.
 
-    python benchmarks/bound.py --threads 2
+    python benchmarks/bound.py --sizes S,M
 
-prints one JSON line per size and precision with the best rate of matrix products that the machine
-reaches on that model's shapes (`gflops`), and per shape the floating-point operations of one pair
-(SFT: of one agent turn; forward and backward, every distinct token once, logits at trained tokens
-only) and the pairs per second that follow. No implementation of this model can be faster on this
-machine without doing less arithmetic.
+prints one JSON line per size and precision with the best rate of matrix products that was seen on
+that model's shapes, single and fused (`gflops`, `best_product`), and per shape the floating-point
+operations of one pair (SFT: of one agent turn; forward and backward, every distinct token once,
+logits at trained tokens only) and the pairs per second that follow. It is an estimate: the rate is
+the best of a few runs of torch's own products, another library may have a better one, and other
+work on the machine (`foreign_cores`) lowers it.
 """
 
 from __future__ import annotations
@@ -15,11 +16,13 @@ import argparse
 import json
 import os
 import time
+from collections.abc import Iterator
 
-from common import machine, native_bfloat16, versions
-from shapes import CHOSEN, CUSTOMER, PLAYBOOK, REJECTED, SIZES, Size
+from common import DEVICES, Foreign, native_bfloat16, provenance, require
+from shapes import CHOSEN, CUSTOMER, GPU_SIZES, PLAYBOOK, REJECTED, SIZES, Size
 
 REPEATS = 7
+TOKENS, TRAINED = 2900, 2000  # of a conversation of 10 turns as one tree
 
 
 def attention_products(tokens: float, before: float) -> float:
@@ -29,7 +32,9 @@ def attention_products(tokens: float, before: float) -> float:
 
 def flops(size: Size, tokens: float, attended: float, logits: float) -> float:
     """Operations of one forward and backward pass: 2 per weight and token, times 3."""
-    layer = 4 * size.width**2 + 3 * size.width * size.intermediate
+    keys = (size.key_heads or size.heads) / size.heads
+    feeding = 2 if size.family == "gpt2" else 3
+    layer = (2 + 2 * keys) * size.width**2 + feeding * size.width * size.intermediate
     forward = 2 * tokens * size.layers * layer
     forward += 4 * attended * size.width * size.layers
     forward += 2 * logits * size.width * size.vocab
@@ -70,25 +75,45 @@ def per_pair(size: Size) -> dict[str, float]:
     return found
 
 
-def best_gflops(size: Size, dtype_name: str, threads: int) -> float:
-    """The best rate over the model's own products, at 2,900 tokens."""
+def products(size: Size) -> Iterator[tuple[int, int, int]]:
+    """Rows, inner and columns of the model's products, single and fused, and of a square one."""
+    width, inner = size.width, size.intermediate
+    forward = [(TOKENS, width, width), (TOKENS, width, inner), (TOKENS, inner, width)]
+    forward.append((TRAINED, width, size.vocab))
+    # Queries, keys and values in one product, and both halves of a gated feed-forward layer.
+    forward += [(TOKENS, width, 3 * width), (TOKENS, width, 2 * inner)]
+    for rows, across, columns in forward:
+        yield rows, across, columns
+        yield rows, columns, across  # the gradient of what went in
+        yield across, rows, columns  # the gradient of the weight
+    yield 2048, 2048, 2048
+
+
+def best_gflops(size: Size, dtype_name: str, device: str = "cpu") -> tuple[float, str]:
+    """The best rate over the model's products, and which product had it."""
     import torch
 
-    torch.set_num_threads(threads)
     dtype = getattr(torch, dtype_name)
-    best = 0.0
-    for rows, inner, columns in (
-        (2900, size.width, size.intermediate),
-        (2900, size.intermediate, size.width),
-        (2000, size.width, size.vocab),
-    ):
-        a, b = torch.randn(rows, inner, dtype=dtype), torch.randn(inner, columns, dtype=dtype)
+    best = (0.0, "")
+    for rows, inner, columns in products(size):
+        a = torch.randn(rows, inner, dtype=dtype, device=device)
+        b = torch.randn(inner, columns, dtype=dtype, device=device)
         for _ in range(REPEATS):
+            _wait(device)
             begin = time.perf_counter()
             torch.mm(a, b)
+            _wait(device)
             seconds = time.perf_counter() - begin
-            best = max(best, 2e-9 * rows * inner * columns / seconds)
+            rate = 2e-9 * rows * inner * columns / seconds
+            best = max(best, (rate, f"{rows}x{inner}x{columns}"))
     return best
+
+
+def _wait(device: str) -> None:
+    if device == "cuda":
+        import torch
+
+        torch.cuda.synchronize()
 
 
 def main() -> None:
@@ -97,26 +122,34 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--sizes", default="S,M")
+    parser.add_argument("--device", choices=DEVICES, default="cpu")
+    parser.add_argument("--sizes", help="default: S,M, and on CUDA those of real scale")
+    parser.add_argument("--json", action="store_true", help="(always)")
     args = parser.parse_args()
+    require(args.device)
     os.environ["OMP_NUM_THREADS"] = str(args.threads)
-    for name in args.sizes.split(","):
+    import torch
+
+    torch.set_num_threads(args.threads)
+    default = "S,M" if args.device == "cpu" else ",".join(GPU_SIZES)
+    for name in (args.sizes or default).split(","):
         size = SIZES[name]
-        for dtype in ("float32", "bfloat16") if native_bfloat16() else ("float32",):
-            rate = best_gflops(size, dtype, args.threads)
+        for dtype in ("float32", "bfloat16") if native_bfloat16(args.device) else ("float32",):
+            foreign = Foreign()
+            rate, product = best_gflops(size, dtype, args.device)
             work = per_pair(size)
             line = {
                 "size": name,
                 "dtype": dtype,
+                "device": args.device,
                 "threads": args.threads,
                 "gflops": round(rate, 1),
+                "best_product": product,
+                "foreign_cores": round(foreign.cores(), 3),
                 "gflop_per_pair": {k: round(v / 1e9, 3) for k, v in work.items()},
                 "bound_pairs_per_s": {k: round(rate * 1e9 / v, 3) for k, v in work.items()},
-                "versions": versions(),
-                "machine": machine(),
-                "when": time.strftime("%Y-%m-%dT%H:%MZ", time.gmtime()),
             }
-            print(json.dumps(line), flush=True)
+            print(json.dumps(line | provenance(args.device)), flush=True)
 
 
 if __name__ == "__main__":

@@ -19,7 +19,14 @@ from shapes import SIZES, Size, Words, make_turns
 from tokenizers import Tokenizer
 from tokenizers.models import WordLevel
 from tokenizers.pre_tokenizers import WhitespaceSplit
-from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+from transformers import (
+    AutoModelForCausalLM,
+    GPT2Config,
+    LlamaConfig,
+    PretrainedConfig,
+    PreTrainedModel,
+    PreTrainedTokenizerFast,
+)
 
 from handrail.records import Turn, write_jsonl
 from handrail.trees import Renderer
@@ -38,23 +45,40 @@ def make_tokenizer(vocab: int) -> PreTrainedTokenizerFast:
     )
 
 
-def make_model(size: Size, seed: int) -> LlamaForCausalLM:
-    """A Llama of that size with random float32 weights."""
-    torch.manual_seed(seed)
-    return LlamaForCausalLM(
-        LlamaConfig(
+def make_config(size: Size) -> PretrainedConfig:
+    """The architecture as transformers knows it; without dropout, which Handrail never has."""
+    special = {"bos_token_id": None, "eos_token_id": 1, "pad_token_id": 2}
+    if size.family == "gpt2":
+        return GPT2Config(
             vocab_size=size.vocab,
-            hidden_size=size.width,
-            intermediate_size=size.intermediate,
-            num_hidden_layers=size.layers,
-            num_attention_heads=size.heads,
-            max_position_embeddings=8192,
-            tie_word_embeddings=False,
-            bos_token_id=None,
-            eos_token_id=1,
-            pad_token_id=2,
+            n_embd=size.width,
+            n_inner=size.intermediate,
+            n_layer=size.layers,
+            n_head=size.heads,
+            n_positions=size.positions,
+            tie_word_embeddings=size.tied,
+            resid_pdrop=0.0,
+            embd_pdrop=0.0,
+            attn_pdrop=0.0,
+            **special,
         )
-    ).float()
+    return LlamaConfig(
+        vocab_size=size.vocab,
+        hidden_size=size.width,
+        intermediate_size=size.intermediate,
+        num_hidden_layers=size.layers,
+        num_attention_heads=size.heads,
+        num_key_value_heads=size.key_heads or size.heads,
+        max_position_embeddings=size.positions,
+        tie_word_embeddings=size.tied,
+        **special,
+    )
+
+
+def make_model(size: Size, seed: int) -> PreTrainedModel:
+    """A model of that size with random float32 weights."""
+    torch.manual_seed(seed)
+    return AutoModelForCausalLM.from_config(make_config(size)).float()
 
 
 class Texts:

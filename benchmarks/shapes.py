@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from handrail.records import Guardrail, Message, Playbook, Reply, Turn
 
@@ -22,7 +22,11 @@ _GUARDRAILS = 6
 
 @dataclass(frozen=True)
 class Size:
-    """A Llama architecture (untied) and how many pairs TRL trains per step at that size."""
+    """An architecture, and how many pairs TRL trains per step at that size.
+
+    `key_heads`: heads of keys and values; 0 is as many as `heads`. `tied`: one embedding for input
+    and output. `positions`: the longest conversation of the shapes has 3,700 tokens (20 turns).
+    """
 
     layers: int
     width: int
@@ -30,13 +34,21 @@ class Size:
     intermediate: int
     vocab: int
     batch: int
+    key_heads: int = 0
+    family: Literal["llama", "gpt2"] = "llama"
+    tied: bool = False
+    positions: int = 8192
 
 
 SIZES = {
     "T": Size(1, 32, 2, 64, 256, 2),  # for tests of the benchmark itself
     "S": Size(4, 256, 4, 688, 4096, 8),
     "M": Size(6, 512, 8, 1376, 32000, 4),
+    # Real scale, for a GPU: GPT-2 medium with room for whole conversations, and Llama 3.2 1B.
+    "gpt2-medium": Size(24, 1024, 16, 4096, 50257, 8, family="gpt2", tied=True, positions=4096),
+    "llama-1b": Size(16, 2048, 32, 8192, 128256, 4, key_heads=8, tied=True),
 }
+GPU_SIZES = ("gpt2-medium", "llama-1b")
 
 
 class Words:

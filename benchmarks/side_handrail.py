@@ -8,25 +8,31 @@ it. The first pass over the data is the warm-up and is not counted.
 
 from __future__ import annotations
 
+import copy
+import dataclasses
 import sys
 import tempfile
-import time
 from pathlib import Path
+from typing import Any
 
 import torch
-from common import BETA, CLIP, LEARNING_RATE, LORA_RANK, Job, answer
+from common import BETA, CLIP, LEARNING_RATE, LORA_RANK, Job
+from sides import Memory, Profiler, answer, clock, seed_adapters
 
 from handrail.models import ModelSettings, Policy, load_policy
 from handrail.objectives import OBJECTIVES, Objective
 from handrail.records import Turn, read_jsonl
-from handrail.training import Progress, TrainSettings, read_metrics, train
-from handrail.trees import Forest, Renderer, TreeSettings, build_trees, pack
+from handrail.training import Progress, TrainSettings, train
+from handrail.training.plan import tree_units
+from handrail.trees import Forest, Renderer, TreeBatch, TreeSettings, build_trees, pack
 
 
 class Stamps:
-    """Stamps each report of progress."""
+    """Stamps each report of progress, and has the passes after the first one profiled."""
 
-    def __init__(self) -> None:
+    def __init__(self, device: str, profiler: Profiler | None, counted: Counted) -> None:
+        self._device, self._profiler, self._counted = device, profiler, counted
+        self._running = False
         self.steps: list[tuple[float, float, float]] = []  # epochs done, wall, CPU
         self.reference_seconds = 0.0
 
@@ -34,13 +40,56 @@ class Stamps:
         """Called by the trainer after each step."""
         if progress.phase == "reference":
             self.reference_seconds = progress.seconds
-        else:
-            self.steps.append((progress.epoch, time.perf_counter(), time.process_time()))
+            self._counted.tokens.clear()
+            return
+        self.steps.append((progress.epoch, *clock(self._device)))
+        if self._profiler is None or not _whole(progress.epoch):
+            return
+        if progress.done == progress.total:
+            self._profiler.stop()
+        elif not self._running:
+            self._profiler.start()
+            self._running = True
 
     def timed(self) -> list[tuple[float, float]]:
         """Wall and CPU seconds of each step after the first epoch."""
         pairs = zip(self.steps, self.steps[1:], strict=False)
-        return [(b[1] - a[1], b[2] - a[2]) for a, b in pairs if a[0] >= 1 - 1e-9]
+        return [(b[1] - a[1], b[2] - a[2]) for a, b in pairs if _whole(a[0])]
+
+
+def _whole(epoch: float) -> bool:
+    """Whether the first pass is over."""
+    return epoch >= 1 - 1e-9
+
+
+class Counted:
+    """Keeps how many tokens each micro-batch had."""
+
+    def __init__(self, policy: Policy) -> None:
+        self.tokens: list[int] = []
+        self._logps = policy.logps
+        policy.logps = self  # type: ignore[method-assign, assignment]
+
+    def __call__(self, batch: TreeBatch) -> torch.Tensor:
+        """The policy's log-probabilities of the batch."""
+        self.tokens.append(batch.n_tokens)
+        return self._logps(batch)
+
+
+def make_policy(job: Job) -> Policy:
+    """The model of the job."""
+    policy = load_policy(
+        Path(job.folder) / "model",
+        ModelSettings(
+            mode=job.mode,  # type: ignore[arg-type]
+            dtype=job.dtype,  # type: ignore[arg-type]
+            lora_rank=LORA_RANK,
+            lora_alpha=2 * LORA_RANK,
+            device=job.device,
+        ),
+    )
+    seed_adapters(policy.model)
+    return policy
 
 
 def make_objective(name: str) -> Objective:
@@ -53,22 +102,41 @@ def make_objective(name: str) -> Objective:
 
 
 def make_forest(job: Job, policy: Policy, mismatched: bool) -> Forest:
-    """The trees of the data."""
-    loaded = read_jsonl(Path(job.folder) / "turns.jsonl", Turn)
+    """The trees of the data, or of the turns that one update is made on."""
+    turns = list(read_jsonl(Path(job.folder) / "turns.jsonl", Turn).records)
+    if job.update:
+        turns = [turn for turn in turns if turn.id in job.update]
     which = "best" if job.objective == "sft" else "all"
     settings = TreeSettings(replies=which, mismatched=mismatched)
-    renderer = Renderer(policy.tokenizer, style="guardrail")
-    return build_trees(list(loaded.records), renderer, settings)
+    return build_trees(turns, Renderer(policy.tokenizer, style="guardrail"), settings)
+
+
+def make_settings(job: Job, **changes: Any) -> TrainSettings:
+    """How the job trains; constant rate, no checkpoints."""
+    base: dict[str, Any] = {
+        "learning_rate": LEARNING_RATE,
+        "batch_size": job.pairs_per_step,
+        "epochs": 1 + job.epochs,
+        "schedule": "constant",
+        "warmup": 0.0,
+        "max_grad_norm": CLIP,
+        "checkpoint_every": 0,
+        "seed": job.seed,
+        "row_tokens": job.row_tokens,
+    }
+    return TrainSettings(**base | changes)
 
 
 def reply_logps(
-    policy: Policy, forest: Forest, budget: int
+    policy: Policy, forest: Forest, settings: TrainSettings
 ) -> tuple[dict[str, float], dict[str, int]]:
-    """The untrained model's log-probability of each reply, and its length, by key."""
+    """The model's log-probability of each reply as it stands, and its length, by key."""
     logps: dict[str, float] = {}
     lengths: dict[str, int] = {}
-    for batch in pack(forest.trees, budget):
-        logps_N = policy.reference_logps(batch).double()
+    rows = settings.row_tokens_on(policy.device.type)
+    for batch in pack(forest.trees, settings.token_budget, rows):
+        with torch.no_grad():
+            logps_N = policy.logps(batch.to(policy.device)).double().cpu()
         sums_R = torch.zeros(batch.n_replies, dtype=torch.double).index_add_(
             0, batch.reply_N, logps_N
         )
@@ -80,57 +148,70 @@ def reply_logps(
     return logps, lengths
 
 
-def main() -> None:
-    """Train and answer."""
-    job = Job.read(sys.argv)
-    torch.set_num_threads(job.threads)
-    policy = load_policy(
-        Path(job.folder) / "model",
-        ModelSettings(
-            mode=job.mode,  # type: ignore[arg-type]
-            dtype=job.dtype,  # type: ignore[arg-type]
-            lora_rank=LORA_RANK,
-            lora_alpha=2 * LORA_RANK,
-            device="cpu",
-        ),
-    )
+def one_update(job: Job) -> dict[str, Any]:
+    """Log-probabilities before and after one step on all the turns named, in float32."""
+    policy = make_policy(job)
     objective = make_objective(job.objective)
     forest = make_forest(job, policy, objective.needs_mismatched)
-    settings = TrainSettings(
-        learning_rate=LEARNING_RATE,
-        batch_size=job.pairs_per_step,
-        epochs=1 + job.epochs,
-        schedule="constant",
-        warmup=0.0,
-        max_grad_norm=CLIP,
-        checkpoint_every=0,
-        seed=job.seed,
-        row_tokens=job.row_tokens,
-    )
-    logps, lengths = {}, {}
-    if job.check:
-        logps, lengths = reply_logps(policy, forest, settings.token_budget)
-    trained = [len(r.target_n) for t in forest.trees for r in t.replies if not r.mismatched]
-    stamps = Stamps()
+    units = sum(tree_units(tree, objective) for tree in forest.trees)
+    settings = make_settings(job, batch_size=units, epochs=1, max_steps=1, shuffle=False)
+
+    def logps() -> tuple[dict[str, float], dict[str, int]]:
+        model = copy.deepcopy(policy.model).float().eval()
+        wide = dataclasses.replace(policy.settings, dtype="float32")
+        return reply_logps(Policy(model, policy.tokenizer, wide), forest, settings)
+
+    before, lengths = logps()
     with tempfile.TemporaryDirectory() as out_dir:
-        result = train(policy, forest, objective, settings, Path(out_dir) / "run", progress=stamps)
-        losses = [line["loss"] for line in read_metrics(result.metrics_path) if "loss" in line]
+        train(policy, forest, objective, settings, Path(out_dir) / "run")
+    return {"before": before, "after": logps()[0], "lengths": lengths}
+
+
+def timed_run(job: Job, memory: Memory) -> dict[str, Any]:
+    """Train and time all passes but the first."""
+    policy = make_policy(job)
+    objective = make_objective(job.objective)
+    forest = make_forest(job, policy, objective.needs_mismatched)
+    settings = make_settings(job)
+    logps, lengths = reply_logps(policy, forest, settings) if job.check else ({}, {})
+    trained = [len(r.target_n) for t in forest.trees for r in t.replies if not r.mismatched]
+    counted = Counted(policy)
+    profiler = Profiler(memory, job.device) if job.profile else None
+    stamps = Stamps(job.device, profiler, counted)
+    with tempfile.TemporaryDirectory() as out_dir:
+        train(policy, forest, objective, settings, Path(out_dir) / "run", progress=stamps)
     timed = stamps.timed()
-    answer(
-        {
-            "seconds": sum(wall for wall, _ in timed),
-            "cpu_seconds": sum(cpu for _, cpu in timed),
-            "step_seconds": [wall for wall, _ in timed],
-            "steps": len(timed),
-            "trained_tokens": sum(trained) * job.epochs,
-            "epoch_tokens": sum(trained),
-            "tree_tokens": sum(len(t) for t in forest.trees),
-            "reference_seconds": stamps.reference_seconds,
-            "first_loss": losses[0],
-            "logps": logps,
-            "lengths": lengths,
-        }
-    )
+    rows = settings.row_tokens_on(policy.device.type)
+    result: dict[str, Any] = {
+        "seconds": sum(wall for wall, _ in timed),
+        "cpu_seconds": sum(cpu for _, cpu in timed),
+        "step_seconds": [wall for wall, _ in timed],
+        "steps": len(timed),
+        "trained_tokens": sum(trained) * job.epochs,
+        "epoch_tokens": sum(trained),
+        "computed_tokens": sum(counted.tokens) // settings.epochs,
+        # Objectives that compare a reply with the rest of its step take the step in one row.
+        "row_tokens": settings.token_budget if objective.needs_step else rows,
+        "micro_batch_tokens": max(counted.tokens),
+        "reference_seconds": stamps.reference_seconds,
+        "logps": logps,
+        "lengths": lengths,
+        "memory": memory.parts(policy.model, profiler.peak if profiler else None),
+    }
+    if profiler is not None:
+        result["profile"] = profiler.summary()
+    return result
+
+
+def main() -> None:
+    """Do the job and answer."""
+    job = Job.read(sys.argv)
+    memory = Memory(job.device)
+    torch.set_num_threads(job.threads)
+    if job.update:
+        answer(one_update(job))
+    else:
+        answer(timed_run(job, memory), memory)
 
 
 if __name__ == "__main__":

@@ -2,10 +2,10 @@
 
     python side_trl.py '{"folder": ..., "objective": "dpo", ...}'
 
-Settings are TRL's best on a CPU: reference log-probabilities computed before training, no
-gradient checkpointing, the same precision as the other side (bfloat16 is autocast over float32
-weights), its default optimizer (fused AdamW). The first batch is trained twice; the first time is
-the warm-up and is not counted, so that the timed steps are exactly whole epochs.
+Settings are TRL's fastest at a given batch: reference log-probabilities computed before training,
+torch's fused attention, no gradient checkpointing, the same precision as the other side (bfloat16
+is autocast over float32 weights), its default optimizer (fused AdamW). The warm-up (the first
+batch, or a whole pass) comes before all the timed steps, which are exactly whole passes.
 """
 
 from __future__ import annotations
@@ -14,13 +14,15 @@ import json
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import torch
-from common import BETA, CLIP, LEARNING_RATE, LORA_RANK, Job, answer
+from common import BETA, CLIP, LEARNING_RATE, LORA_RANK, Job
 from datasets import Dataset
 from peft import LoraConfig
+from sides import Memory, Profiler, answer, clock, seed_adapters
 from transformers import AutoModelForCausalLM, AutoTokenizer, PrinterCallback, TrainerCallback
 from trl import DPOConfig, DPOTrainer, KTOConfig, KTOTrainer, SFTConfig, SFTTrainer
 
@@ -28,30 +30,35 @@ Rows = list[dict[str, Any]]
 
 
 class Stamps(TrainerCallback):
-    """Stamps the beginning and the end of each step, and keeps the logged losses."""
+    """Stamps the beginning and the end of each step; profiles those after the warm-up."""
 
-    def __init__(self) -> None:
+    def __init__(self, device: str, warm: int, steps: int, profiler: Profiler | None) -> None:
+        self._device, self._warm, self._steps, self._profiler = device, warm, steps, profiler
         self.begins: list[tuple[float, float]] = []
         self.ends: list[tuple[float, float]] = []
-        self.losses: list[float] = []
+        self.tokens = 0  # that the model was given in the timed steps, padding included
 
     def on_step_begin(self, *_args: Any, **_kwargs: Any) -> None:
         """Before the forward pass."""
-        self.begins.append((time.perf_counter(), time.process_time()))
+        if self._profiler is not None and len(self.begins) == self._warm:
+            self._profiler.start()
+        self.begins.append(clock(self._device))
 
     def on_step_end(self, *_args: Any, **_kwargs: Any) -> None:
         """After the optimizer's step; logging comes later and is not counted."""
-        self.ends.append((time.perf_counter(), time.process_time()))
+        self.ends.append(clock(self._device))
+        if self._profiler is not None and len(self.ends) == self._warm + self._steps:
+            self._profiler.stop()
 
-    def on_log(self, *_args: Any, logs: dict[str, float], **_kwargs: Any) -> None:
-        """One log per step."""
-        if "loss" in logs:
-            self.losses.append(float(logs["loss"]))
+    def count(self, _module: Any, _args: Any, kwargs: dict[str, Any]) -> None:
+        """Before each forward pass of the model."""
+        if len(self.begins) > self._warm:
+            self.tokens += kwargs["input_ids"].numel()
 
-    def spent(self, clock: int) -> list[float]:
-        """Seconds of each step after the warm-up; clock 0 is the wall's, 1 the processor's."""
-        steps = zip(self.begins[1:], self.ends[1:], strict=True)
-        return [end[clock] - begin[clock] for begin, end in steps]
+    def spent(self, which: int) -> list[float]:
+        """Seconds of each step after the warm-up; 0 is the wall's clock, 1 the processor's."""
+        steps = zip(self.begins[self._warm :], self.ends[self._warm :], strict=True)
+        return [end[which] - begin[which] for begin, end in steps]
 
 
 def settings(job: Job, out_dir: str, steps: int, rows_per_step: int) -> dict[str, Any]:
@@ -61,7 +68,7 @@ def settings(job: Job, out_dir: str, steps: int, rows_per_step: int) -> dict[str
         raise SystemExit(f"steps of {rows_per_step} rows cannot be made of {micro} at a time")
     return {
         "output_dir": out_dir,
-        "use_cpu": True,
+        "use_cpu": job.device == "cpu",
         "bf16": job.dtype == "bfloat16",
         "gradient_checkpointing": False,
         "max_length": None,
@@ -77,21 +84,38 @@ def settings(job: Job, out_dir: str, steps: int, rows_per_step: int) -> dict[str
         "report_to": "none",
         "disable_tqdm": True,
         "dataloader_num_workers": 0,
-        "dataloader_pin_memory": False,
+        "dataloader_pin_memory": job.device == "cuda",
         "seed": job.seed,
     }
 
 
-def make_trainer(job: Job, rows: Rows, args: dict[str, Any], stamps: Stamps) -> Any:
+def load(job: Job) -> Any:
+    """The model of the job, in float32 and with torch's fused attention."""
+    return AutoModelForCausalLM.from_pretrained(
+        Path(job.folder) / "model", dtype=torch.float32, attn_implementation="sdpa"
+    )
+
+
+def make_trainer(job: Job, rows: Rows, args: dict[str, Any], stamps: Stamps | None) -> Any:
     """The trainer of the objective, with its data tokenised and its reference computed."""
+    trainer = build_trainer(job, rows, args, stamps)
+    trainer.remove_callback(PrinterCallback)
+    seed_adapters(trainer.model)
+    if stamps is not None:
+        trainer.model.register_forward_pre_hook(stamps.count, with_kwargs=True)
+    return trainer
+
+
+def build_trainer(job: Job, rows: Rows, args: dict[str, Any], stamps: Stamps | None) -> Any:
+    """The trainer as TRL makes it."""
     folder = Path(job.folder) / "model"
     common: dict[str, Any] = {
-        "model": AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32),
+        "model": load(job),
         "processing_class": AutoTokenizer.from_pretrained(folder),
         "train_dataset": Dataset.from_list(
             [{k: v for k, v in r.items() if k != "keys"} for r in rows]
         ),
-        "callbacks": [stamps],
+        "callbacks": [] if stamps is None else [stamps],
     }
     if job.mode == "lora":
         common["peft_config"] = LoraConfig(
@@ -155,41 +179,101 @@ def sft_logps(job: Job, trainer: Any, data: Dataset) -> list[float]:
     return out
 
 
-def main() -> None:
-    """Train and answer."""
-    job = Job.read(sys.argv)
-    torch.set_num_threads(job.threads)
-    rows: Rows = [json.loads(x) for x in (Path(job.folder) / "rows.jsonl").read_text().splitlines()]
+def row_logps(job: Job, model: Any, row: dict[str, Any]) -> Iterator[tuple[str, float]]:
+    """The model's log-probability of each reply of a row (SFT: of all together), by key.
+
+    Plain transformers, one reply at a time: neither toolkit's arithmetic.
+    """
+    names = [f"{turn}/{index}" for turn, index in row["keys"]]
+    if job.objective == "sft":
+        examples = [("+".join(names), row["input_ids"], row["labels"])]
+    else:
+        tokenizer = AutoTokenizer.from_pretrained(Path(job.folder) / "model")
+
+        def ids(text: str) -> list[int]:
+            return list(tokenizer(text, add_special_tokens=False)["input_ids"])
+
+        fields = ["completion"] if job.objective == "kto" else ["chosen", "rejected"]
+        prompt = ids(row["prompt"])
+        replies = [ids(row[field]) for field in fields]
+        examples = [
+            (name, prompt + reply, [-100] * len(prompt) + reply)
+            for name, reply in zip(names, replies, strict=True)
+        ]
+    for name, tokens, labels in examples:
+        with torch.no_grad():
+            logits = model(torch.tensor([tokens], device=model.device)).logits[0, :-1].float()
+        target = torch.tensor(labels[1:], device=model.device)
+        trained = target != -100
+        logps = logits[trained].log_softmax(-1).gather(1, target[trained][:, None])
+        yield name, float(logps.double().sum())
+
+
+def one_update(job: Job, rows: Rows) -> dict[str, Any]:
+    """Log-probabilities before and after one step on the rows of all the turns named, in float32.
+
+    The rows go through TRL at the fewest that it takes at a time, for memory's sake.
+    """
+    mine = [row for row in rows if all(turn in job.update for turn, _ in row["keys"])]
+
+    def logps(model: Any) -> dict[str, float]:
+        model = model.float().eval()
+        return {name: value for row in mine for name, value in row_logps(job, model, row)}
+
+    before = logps(load(job).to(job.device))
+    with tempfile.TemporaryDirectory() as out_dir:
+        trainer = make_trainer(job, mine, settings(job, out_dir, 1, len(mine)), None)
+        trainer.train()
+    trained = trainer.accelerator.unwrap_model(trainer.model, keep_fp32_wrapper=False)
+    return {"before": before, "after": logps(trained)}
+
+
+def timed_run(job: Job, rows: Rows, memory: Memory) -> dict[str, Any]:
+    """Train and time whole passes, after the warm-up."""
     size = min(job.pairs_per_step, len(rows))
     if len(rows) % size:
         raise SystemExit(f"{len(rows)} rows do not make whole steps of {size}")
-    steps = len(rows) // size * job.epochs
-    ordered = rows[:size] + rows * job.epochs
-    stamps = Stamps()
+    steps, warm = len(rows) // size * job.epochs, job.warm_steps or len(rows) // size
+    ordered = rows[: warm * size] + rows * job.epochs
+    profiler = Profiler(memory, job.device) if job.profile else None
+    stamps = Stamps(job.device, warm, steps, profiler)
     with tempfile.TemporaryDirectory() as out_dir:
         kind = {"sft": SFTTrainer, "kto": KTOTrainer}.get(job.objective, DPOTrainer)
         reference = time_reference(kind) if job.objective != "sft" else []
-        trainer = make_trainer(job, ordered, settings(job, out_dir, 1 + steps, size), stamps)
-        trainer.remove_callback(PrinterCallback)
+        trainer = make_trainer(job, ordered, settings(job, out_dir, warm + steps, size), stamps)
         logps = reply_logps(job, trainer, ordered) if job.check else {}
-        timed = trained_tokens(trainer.train_dataset.select(range(size, len(ordered))))
+        timed = trained_tokens(trainer.train_dataset.select(range(warm * size, len(ordered))))
         trainer.train()
     seconds, cpu = stamps.spent(0), stamps.spent(1)
     if len(seconds) != steps:
         raise SystemExit(f"timed {len(seconds)} steps instead of {steps}")
-    answer(
-        {
-            "seconds": sum(seconds),
-            "cpu_seconds": sum(cpu),
-            "step_seconds": seconds,
-            "steps": steps,
-            "trained_tokens": timed,
-            "epoch_tokens": timed // job.epochs,
-            "reference_seconds": sum(reference) * len(rows) / len(ordered),
-            "first_loss": stamps.losses[0],
-            "logps": logps,
-        }
-    )
+    result = {
+        "seconds": sum(seconds),
+        "cpu_seconds": sum(cpu),
+        "step_seconds": seconds,
+        "steps": steps,
+        "trained_tokens": timed,
+        "epoch_tokens": timed // job.epochs,
+        "computed_tokens": stamps.tokens // job.epochs,
+        "reference_seconds": sum(reference) * len(rows) / len(ordered),
+        "logps": logps,
+        "memory": memory.parts(trainer.model, profiler.peak if profiler else None),
+    }
+    if profiler is not None:
+        result["profile"] = profiler.summary()
+    return result
+
+
+def main() -> None:
+    """Do the job and answer."""
+    job = Job.read(sys.argv)
+    memory = Memory(job.device)
+    torch.set_num_threads(job.threads)
+    rows: Rows = [json.loads(x) for x in (Path(job.folder) / "rows.jsonl").read_text().splitlines()]
+    if job.update:
+        answer(one_update(job, rows))
+    else:
+        answer(timed_run(job, rows, memory), memory)
 
 
 if __name__ == "__main__":

@@ -1,29 +1,13 @@
-"""The benchmark: exact data, a bound that counts right, one whole comparison at the least size."""
+"""The benchmark: exact data, operations counted right, whole comparisons at the least size."""
 
 from __future__ import annotations
 
-import importlib
-import json
-import os
 import subprocess
 import sys
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
-
-BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
-
-
-@pytest.fixture
-def module(monkeypatch: pytest.MonkeyPatch) -> Any:
-    monkeypatch.syspath_prepend(str(BENCHMARKS))
-
-    def load(name: str) -> ModuleType:
-        return importlib.import_module(name)
-
-    return load
 
 
 @pytest.fixture
@@ -82,12 +66,17 @@ def test_trl_rows_hold_the_same_tokens(module: Any, renderer: Any) -> None:
     assert single[-1]["input_ids"] == whole[0]["input_ids"]
 
 
-def test_bound_counts_what_torch_counts(module: Any) -> None:
+@pytest.mark.parametrize("family", ["llama", "grouped", "gpt2"])
+def test_bound_counts_what_torch_counts(family: str, module: Any) -> None:
     import torch
     from torch.utils.flop_counter import FlopCounterMode
 
     bound, shapes, prepare = module("bound"), module("shapes"), module("prepare")
-    size = shapes.SIZES["T"]
+    size = {
+        "llama": shapes.SIZES["T"],
+        "grouped": shapes.Size(2, 32, 4, 64, 256, 2, key_heads=2, tied=True),
+        "gpt2": shapes.Size(2, 32, 2, 128, 256, 2, family="gpt2", tied=True, positions=64),
+    }[family]
     model = prepare.make_model(size, 0)
     model.set_attn_implementation("eager")
     n = 48
@@ -100,108 +89,74 @@ def test_bound_counts_what_torch_counts(module: Any) -> None:
     assert bound.attention_products(7, 100) == attended
 
 
-def _line(**changes: Any) -> dict[str, Any]:
-    side = {
-        "pairs_per_s": 10.0,
-        "trained_tokens_per_s": 2000.0,
-        "peak_rss_mb": 600.0,
-        "foreign_cores": 0.01,
-    }
-    line = {
-        "shape": "conversation",
-        "size": "S",
-        "objective": "dpo",
-        "mode": "full",
-        "dtype": "float32",
-        "turns": 10,
-        "rounds": 2,
-        "threads": 2,
-        "handrail": side,
-        "trl": side | {"pairs_per_s": 0.8, "peak_rss_mb": 6000.0},
-        "ratio": 12.5,
-        "ratio_rounds": [12.0, 13.0],
-        "memory_ratio": 0.1,
-        "versions": {"trl": "1.16.0"},
-        "machine": {"cpu": "X", "cores": 2, "memory_gib": 8.0, "system": "Linux", "vectors": "Y"},
-        "when": "2026-01-02T03:04Z",
-    }
-    return line | changes
+def test_a_pass_is_at_least_five_steps(module: Any) -> None:
+    work, train = module("work"), module("train")
+
+    def units(*options: str) -> tuple[int, int]:
+        args = train.parse(list(options))
+        turns = int(args.turns)
+        found = work.units_of(args, turns)
+        return found, work.rows_of(args, found, turns) // work.trl_batch(args)
+
+    assert units() == (4, 5)
+    assert units("--size", "M") == (2, 5)
+    assert units("--turns", "20", "--trl-batch", "4") == (1, 5)
+    assert units("--objective", "sft") == (5, 5)
+    assert units("--objective", "sft", "--trl-examples", "turn") == (4, 5)
+    assert units("--objective", "kto") == (4, 10)
+    assert units("--shape", "k4") == (8, 6)
+    assert units("--shape", "long_prompt") == (40, 5)
+    assert units("--units", "8") == (8, 10)
 
 
-def test_render_states_targets_and_what_is_missing(module: Any, tmp_path: Path) -> None:
-    render, rows = module("render"), module("all").ROWS
-    source, target = tmp_path / "r.jsonl", tmp_path / "R.md"
-    noisy = _line(size="M", trl=_line()["trl"] | {"foreign_cores": 0.7})
-    source.write_text("".join(json.dumps(x) + "\n" for x in (_line(ratio=1.0), _line(), noisy)))
-    render.write(source, target, rows)
-    text = target.read_text()
-    assert "≥ 20: missed by 1.60×" in text
-    assert "≤ 0.2: met" in text
-    assert "conversation M dpo float32" in text
-    assert "- short_prompt, S, dpo, full, float32" in text
-    assert "- conversation, 10 turns, S, dpo, full, float32\n" not in text
-    assert "{{" not in text
+def test_sft_on_whole_conversations_warms_up_on_all_of_them(module: Any, tmp_path: Path) -> None:
+    work, train = module("work"), module("train")
+    sft = work.job_of(train.parse(["--objective", "sft"]), tmp_path, "trl")
+    dpo = work.job_of(train.parse([]), tmp_path, "trl")
+    assert (sft.warm_steps, dpo.warm_steps) == (0, 1)
 
 
-def test_a_row_of_two_kinds_of_machine_has_a_line_for_each(module: Any, tmp_path: Path) -> None:
-    render = module("render")
-    other = _line(machine=_line()["machine"] | {"vectors": "Z"}, ratio=3.0)
-    source = tmp_path / "r.jsonl"
-    source.write_text("".join(json.dumps(x) + "\n" for x in (_line(), other, _line(ratio=7.0))))
-    lines = render.read(source)
-    assert {(render.kind(x), x["ratio"]) for x in lines} == {("Y", 7.0), ("Z", 3.0)}
-    assert render.main_table(lines).count("| conversation |") == 2
+def test_the_update_is_made_on_few_turns(module: Any) -> None:
+    agree, train = module("agree"), module("train")
+
+    def turns(*options: str) -> tuple[str, ...]:
+        return tuple(agree.update_turns(train.parse(list(options)), 5, 10))
+
+    assert turns() == ("c0-t0", "c0-t1", "c0-t2")
+    assert len(turns("--objective", "sft")) == 10, "one example of TRL's is all of them"
+    assert len(turns("--objective", "sft", "--trl-examples", "turn")) == 3
+    assert turns("--shape", "short_prompt") == ("p0", "p1", "p2")
+    assert turns("--shape", "k4") == ("p0",)
 
 
-def test_rows_in_bfloat16_are_left_out_where_the_processor_has_none(
-    module: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+def test_sides_that_update_differently_are_refused(
+    module: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    table, run = module("all"), []
-    monkeypatch.setattr(table.common, "native_bfloat16", lambda: False)
-    monkeypatch.setattr(table, "bound_lines", lambda args: None)
-    monkeypatch.setattr(table, "run_row", lambda row, args: run.append(row) or True)
-    monkeypatch.setattr(table.render, "write", lambda *given: None)
-    monkeypatch.setattr("sys.argv", ["all.py", "--out", str(tmp_path / "r.jsonl")])
-    with pytest.raises(SystemExit, match="0"):
-        table.main()
-    assert [row for row in table.ROWS if row.dtype == "float32"] == run
-    assert "left out, this processor has no bfloat16" in capsys.readouterr().err
-
-
-def test_render_without_any_row_says_so(module: Any, tmp_path: Path) -> None:
-    render, rows = module("render"), module("all").ROWS
-    render.write(tmp_path / "none.jsonl", tmp_path / "R.md", rows)
-    text = (tmp_path / "R.md").read_text()
-    assert "Nothing has been measured yet" in text
-    assert text.count("Not measured.") == 4
-    assert "{{" not in text
-
-
-def test_trl_with_single_turns_is_a_row_of_its_own(module: Any, tmp_path: Path) -> None:
-    render, rows = module("render"), module("rows").ROWS
-    source = tmp_path / "r.jsonl"
-    whole, single = _line(objective="sft"), _line(objective="sft", trl_examples="turn", ratio=9.0)
-    source.write_text("".join(json.dumps(x) + "\n" for x in (whole, single)))
-    lines = render.read(source)
-    text = render.main_table(lines)
-    assert text.count("TRL's examples single turns") == 1
-    assert [sum(row.measured_by(line) for row in rows) for line in lines] == [1, 1]
-    assert render.speed_target(single) is None
-
-
-def run(script: str, *options: str) -> dict[str, Any]:
-    """The one JSON line that a benchmark prints."""
-    command = [sys.executable, str(BENCHMARKS / script), "--json", "--threads", "1", *options]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ)
-    assert done.returncode == 0, done.stderr[-3000:]
-    (text,) = done.stdout.strip().splitlines()
-    return dict(json.loads(text))
+    agree = module("agree")
+    before, lengths = {"a/0": -50.0, "a/1": -40.0}, {"a/0": 10, "a/1": 10}
+    ours = {"before": before, "after": {"a/0": -49.0, "a/1": -41.0}, "lengths": lengths}
+    near = {"before": before, "after": {"a/0": -49.01, "a/1": -41.0}}
+    found = agree.update_agreement(ours, near, "float32")
+    assert found["update_replies"] == 2
+    assert found["update_moved"] == pytest.approx(0.1)
+    assert found["update_diff"] == pytest.approx(0.001)
+    together = {"before": {"a/0+a/1": -90.0}, "after": {"a/0+a/1": -90.0}}
+    for wrong in (
+        {"before": before, "after": before},  # no update
+        {"before": before, "after": {"a/0": -48.0, "a/1": -42.0}},  # twice the rate
+        {"before": before, "after": {"a/0": -51.0, "a/1": -39.0}},  # the other way
+    ):
+        with pytest.raises(SystemExit):
+            agree.update_agreement(ours, wrong, "float32")
+        assert "disagree about what one update does" in capsys.readouterr().err
+    with pytest.raises(SystemExit):  # nothing moved, so nothing was compared
+        agree.update_agreement(ours | {"after": before}, together, "float32")
 
 
 LEAST = ("--size", "T", "--rounds", "1", "--handrail-epochs", "1", "--trl-batch", "2")
 
 
-def test_ranked_replies_are_compared_at_the_least_size() -> None:
+def test_ranked_replies_are_compared_at_the_least_size(run: Any) -> None:
     pytest.importorskip("trl")
     line = run("train.py", *LEAST, "--shape", "k4", "--units", "1")
     assert line["pairs"] == 6
@@ -209,29 +164,172 @@ def test_ranked_replies_are_compared_at_the_least_size() -> None:
     assert line["agreement"]["replies_compared"] == 4
 
 
-def test_training_from_scratch_is_compared_at_the_least_size() -> None:
+def test_training_from_scratch_is_compared_at_the_least_size(run: Any) -> None:
     line = run("pretrain.py", "--conversations", "8", "--rounds", "1")
     assert 0.5 < line["computed"] < 0.9, "playbooks are shared"
     assert line["ratio"] > 0
     assert line["conversations"] == 8
 
 
-@pytest.mark.parametrize("objective", ["dpo", "sft", "sft by turn"])
-def test_whole_comparison_at_the_least_size(objective: str) -> None:
+OBJECTIVES = ["dpo", "sft"]
+OBJECTIVES += [pytest.param(x, marks=pytest.mark.slow) for x in ("sft by turn", "kto lora")]
+
+
+@pytest.mark.parametrize("objective", OBJECTIVES)
+def test_whole_comparison_at_the_least_size(objective: str, run: Any) -> None:
     pytest.importorskip("trl")
-    objective, _, by_turn = objective.partition(" ")
-    single = ("--trl-examples", "turn") if by_turn else ()
-    line = run(
-        "train.py", *LEAST, *single, "--objective", objective, "--turns", "2", "--units", "2"
-    )
+    options = {
+        "dpo": ["--row-tokens", "1", "--trl-micro", "1"],
+        "sft": ["--objective", "sft"],
+        "sft by turn": ["--objective", "sft", "--trl-examples", "turn"],
+        "kto lora": ["--objective", "kto", "--mode", "lora"],
+    }[objective]
+    line = run("train.py", *LEAST, *options, "--turns", "2", "--units", "2")
+    sft = objective.startswith("sft")
     for side in ("handrail", "trl"):
         assert line[side]["pairs_per_s"] > 0
         assert line[side]["peak_rss_mb"] > 50
-        assert line[side]["epoch_tokens"] == (440 if objective == "sft" else 800)
+        assert line[side]["epoch_tokens"] == (440 if sft else 800)
+        parts = line[side]["memory_mb"]
+        assert sum(parts.values()) == pytest.approx(line[side]["peak_rss_mb"], abs=1)
+        assert parts["optimizer"] == pytest.approx(2 * parts["gradients"], abs=0.2)
     assert line["ratio"] > 0
     assert line["memory_ratio"] > 0
     assert line["agreement"]["logp_per_token_diff"] < 1e-4
-    assert line["agreement"]["replies_compared"] == (4 if objective == "sft" else 8)
+    assert line["agreement"]["replies_compared"] == (4 if sft else 8)
+    assert line["agreement"]["update_replies"] in (2, 4)
+    assert line["agreement"]["update_moved"] > 0
     assert line["versions"]["trl"] == "1.16.0"
     assert line["threads"] == 1
     assert line["machine"]["cores"] >= 1
+    asked = {"dpo": 1, "kto lora": 8192}.get(objective, 1536)  # KTO takes a step in one row
+    assert line["handrail"]["row_tokens"] == asked
+    if objective == "dpo":  # two conversations of 300 + 2 * 170 tokens and 2 * 90 rejected ones
+        assert line["handrail"]["micro_batch_tokens"] == 820
+        assert line["handrail"]["computed_tokens"] == 1640
+    if objective == "sft":
+        assert line["trl"]["computed_tokens"] == 1280
+
+
+@pytest.mark.parametrize("side", ["handrail", "trl"])
+def test_profile_at_the_least_size(side: str, module: Any, run: Any) -> None:
+    pytest.importorskip("trl")
+    kinds = module("op_kinds")
+    least = ("--size", "T", "--trl-batch", "2", "--turns", "2", "--units", "1")
+    line = run("profile_step.py", *least, "--side", side)
+    assert line["side"] == side
+    assert set(line["profile"]["shares"]) == {*kinds.KINDS, kinds.ELSE}
+    assert sum(line["profile"]["shares"].values()) == pytest.approx(1, abs=1e-3)
+    for kind in ("matrix products", "attention", "optimizer"):
+        assert line["profile"]["shares"][kind] > 0
+    assert len(line["profile"]["others"]) == kinds.TOP
+    # One tree of 820 tokens; TRL: prompts of 360 and 530, chosen 110, rejected filled up to that.
+    assert line["tokens_per_pair"] == (410 if side == "handrail" else 1280)
+    assert line["profile"]["operator_seconds"] > 0
+    assert line["memory_mb"]["parameters"] > 0
+
+
+def test_operators_are_of_one_kind_and_exist(module: Any) -> None:
+    import torch
+
+    kinds = module("op_kinds")
+    names = [name for found in kinds.KINDS.values() for name in found]
+    assert len(names) == len(set(names))
+    for name in names:
+        assert hasattr(torch.ops.aten, name.removeprefix("aten::").rstrip()), name
+    shares, others = kinds.shares(
+        [("aten::mm", 3.0), ("aten::bmm", 1.0), ("Optimizer.step#AdamW.step", 1.0)]
+        + [(f"aten::copy_{n}", 1.0) for n in range(7)]
+    )
+    assert (shares["matrix products"], shares["attention"]) == (0.25, pytest.approx(1 / 12))
+    assert shares["optimizer"] == pytest.approx(1 / 12)
+    assert shares[kinds.ELSE] == pytest.approx(7 / 12)
+    assert len(others) == kinds.TOP
+
+
+def test_ceiling_at_the_least_size(run: Any) -> None:
+    line = run("bound.py", "--sizes", "T")
+    assert line["gflops"] > 0
+    assert line["best_product"].count("x") == 2
+    assert line["foreign_cores"] >= 0
+    assert line["bound_pairs_per_s"]["k4"] > 0
+
+
+def test_commit_names_the_code_of_this_folder_alone(
+    module: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    common = module("common")
+
+    def git(*arguments: str) -> None:
+        who = ("-c", "user.name=n", "-c", "user.email=e@example.org")
+        subprocess.run(["git", *who, *arguments], cwd=tmp_path, check=True, capture_output=True)
+
+    folder = tmp_path / "benchmarks"
+    folder.mkdir()
+    for name in ("common.py", "results.jsonl"):
+        (folder / name).write_text("1\n")
+    monkeypatch.setattr(common, "HERE", folder)
+    assert common.commit() is None, "outside git"
+    git("init", "-q")
+    git("add", "benchmarks/results.jsonl")
+    git("commit", "-qm", "figures")
+    assert common.commit() is None, "a copy that the repository does not know"
+    git("add", "benchmarks")
+    git("commit", "-qm", "code")
+    clean = common.commit()
+    assert clean
+    assert clean.isalnum()
+    (folder / "results.jsonl").write_text("2\n")
+    assert common.commit() == clean, "new figures are no new code"
+    (folder / "common.py").write_text("2\n")
+    assert common.commit() == f"{clean}+changes"
+
+
+def test_gpu_sizes_have_the_parameters_of_their_models(module: Any) -> None:
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    shapes, prepare = module("shapes"), module("prepare")
+    counts = {}
+    for name in shapes.GPU_SIZES:
+        with torch.device("meta"):
+            model = AutoModelForCausalLM.from_config(prepare.make_config(shapes.SIZES[name]))
+        counts[name] = sum(p.numel() for p in model.parameters())
+        deepest = 300 + 20 * 170
+        assert model.config.max_position_embeddings >= deepest
+    # GPT-2 medium has 354,823,168 with 1,024 positions; Llama 3.2 1B has 1,235,814,400.
+    assert counts == {"gpt2-medium": 354_823_168 + 3072 * 1024, "llama-1b": 1_235_814_400}
+
+
+def test_a_device_that_is_not_there_is_one_clear_error(
+    module: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import torch
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    for script in ("train", "profile_step", "bound"):
+        monkeypatch.setattr("sys.argv", [f"{script}.py", "--device", "cuda"])
+        with pytest.raises(SystemExit) as ended:
+            module(script).main()
+        assert ended.value.code == 2
+        assert "torch sees no CUDA device here" in capsys.readouterr().err
+
+
+def test_both_sides_see_no_gpu_or_one(
+    module: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    environment = module("common").environment
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    assert environment(1, tmp_path)["CUDA_VISIBLE_DEVICES"] == ""
+    assert environment(1, tmp_path, "cuda")["CUDA_VISIBLE_DEVICES"] == "0"
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3,1")
+    assert environment(1, tmp_path, "cuda")["CUDA_VISIBLE_DEVICES"] == "3"
+
+
+def test_help_states_the_rule_of_steps(module: Any) -> None:
+    folder = Path(module("train").__file__).parent
+    done = subprocess.run(
+        [sys.executable, str(folder / "train.py"), "--help"], capture_output=True, text=True
+    )
+    assert "as few as make 5 steps of --trl-batch" in done.stdout
+    assert "5 conversations and steps" in done.stdout
