@@ -307,7 +307,7 @@ def test_a_device_that_is_not_there_is_one_clear_error(
     import torch
 
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    for script in ("train", "profile_step", "bound"):
+    for script in ("train", "profile_step", "bound", "all"):
         monkeypatch.setattr("sys.argv", [f"{script}.py", "--device", "cuda"])
         with pytest.raises(SystemExit) as ended:
             module(script).main()
