@@ -38,12 +38,12 @@ def recipe(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 def test_options_config_and_set_reach_the_recipe(capsys: pytest.CaptureFixture[str]) -> None:
     Path("s.yaml").write_text("seeds: 5\nbatch_size: 4\nlearning_rates: {sft: 1e-3}\n")
     line = ["run", "small1", "--config", "s.yaml", "--seeds", "2", "--model", "other", "--json"]
-    more = ["--conversations", "talks.csv", "--playbook", "rules.yaml", "--set", "beta=0.5"]
+    more = ["--conversations", "talks.csv", "--playbook", "rules.yaml", "--set", "temperature=0.5"]
     assert invoke([*line, *more]) == 0
     out, err = capsys.readouterr()
     settings = json.loads(out)["settings"]
     assert settings["seeds"] == 2  # an option wins over the file
-    assert (settings["batch_size"], settings["beta"]) == (4, 0.5)
+    assert (settings["batch_size"], settings["temperature"]) == (4, 0.5)
     assert settings["learning_rates"] == {"sft": 1e-3}
     assert settings["model"] == "other"
     assert (settings["conversations"], settings["playbook"]) == ("talks.csv", "rules.yaml")

@@ -31,7 +31,10 @@ NUMBERS = {
         ({"learning_rates": {"sft": True}}, "above 0"),
         ({"learning_rates": {"sft": None}}, "above 0"),
         ({"learning_rates": 0.1}, "'learning_rates' cannot be 0.1"),
-        ({"beta": 0.0}, "'beta' cannot be 0.0"),
+        ({"betas": {"ipo": 0.0}}, "beta of 'ipo' must be a number above 0"),
+        ({"betas": {"ippo": 0.1}}, "no objective 'ippo'. Did you mean 'ipo'"),
+        ({"betas": {"sft": 0.1}}, "'sft' has no beta; leave it out"),
+        ({"betas": 0.1}, "'betas' cannot be 0.1"),
         ({"seeds": 0}, "'seeds' cannot be 0"),
         ({"threads": 10**6}, "'threads' cannot be"),
         ({"first_seed": 2**32 - 2, "seeds": 3}, "lower first_seed"),
@@ -54,7 +57,7 @@ def test_every_number_refuses_nonsense(kind: type, name: str, value: Any) -> Non
 
 def test_what_can_be_meant_is_taken() -> None:
     rates = {"sft": 1e-3, "ipo": "1e-4", "kto_pair": 1, "kto": 1e-5, "dpo": 1e-5}
-    settings = settings_from(FlowSettings, {"learning_rates": rates, "temperature": 0, "beta": 5})
+    settings = settings_from(FlowSettings, {"learning_rates": rates, "temperature": 0})
     assert settings.learning_rates["ipo"] == 1e-4
     assert settings.learning_rates["kto_pair"] == 1.0
     assert settings_from(FlowSettings, {"first_seed": 2**32 - 3}).seeds == 3
