@@ -21,7 +21,7 @@ from handrail.recipes.outcome import SeedOutcome
 from handrail.recipes.own import read_turns
 from handrail.recipes.page import _skips
 from handrail.recipes.run import Run
-from handrail.recipes.settings import WORLD_BETAS, WORLD_RATES, FlowSettings, QuickstartSettings
+from handrail.recipes.settings import BETAS, WORLD_RATES, FlowSettings, QuickstartSettings
 from handrail.recipes.systems import PAPER_RATES
 from handrail.records import RecordError, Reply, RunError, SettingError, Skip, Turn, write_jsonl
 from handrail.sources.tables_out import write_parquet
@@ -296,15 +296,15 @@ def test_the_models_size_decides_its_rates_not_its_name(
     packaged = FlowSettings(model=str(world.world_model_path()))
     for same in (packaged, FlowSettings(), FlowSettings(model="scratch")):
         assert with_rates(same).learning_rates == WORLD_RATES
-        assert with_rates(same).betas == WORLD_BETAS
+        assert with_rates(same).betas == BETAS
     monkeypatch.setattr(flow, "count_parameters", lambda name: 7_000_000_000)
     large = with_rates(FlowSettings(model="any/7b", learning_rates={"ipo": 1e-5}))
     assert large.learning_rates == PAPER_RATES | {"ipo": 1e-5}
-    assert large.betas == dict.fromkeys(("ipo", "kto_pair", "kto", "dpo"), 0.1)
+    assert large.betas == BETAS == dict.fromkeys(("ipo", "kto_pair", "kto", "dpo"), 0.1)
     own = with_rates(FlowSettings(betas={"kto": 0.2}))
-    assert own.betas == WORLD_BETAS | {"kto": 0.2}
+    assert own.betas == BETAS | {"kto": 0.2}
     assert flow.objective_of("kto", own).beta == 0.2
-    assert flow.objective_of("ipo", own).beta == 0.5
+    assert flow.objective_of("ipo", own).beta == 0.1
 
 
 @pytest.mark.parametrize(

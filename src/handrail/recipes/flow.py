@@ -29,7 +29,7 @@ from handrail.recipes.corpus import Corpus, whole_conversations
 from handrail.recipes.pretrain import pretrain
 from handrail.recipes.retrieval import rank_sets
 from handrail.recipes.run import Run, digest_files, digest_records, read_json, watcher, write_json
-from handrail.recipes.settings import BETAS, FlowSettings, default_betas, default_rates
+from handrail.recipes.settings import BETAS, FlowSettings, default_rates
 from handrail.recipes.small_model import PretrainSettings
 from handrail.recipes.systems import BASE, PAPER_RATES, System
 from handrail.records import (
@@ -106,18 +106,18 @@ def _refuse_unread(settings: FlowSettings) -> None:
 
 
 def with_rates(settings: FlowSettings) -> FlowSettings:
-    """The settings with every objective's learning rate and beta; the rest follow from the model.
+    """The settings with every objective's rate and beta; rates not given follow from the model.
 
     The model's size decides, not its name, so that equal weights learn alike.
 
     Raises:
         ModelError: there is no such model to learn the size of.
     """
-    rates, betas = settings.learning_rates, settings.betas
-    if not (rates.keys() >= PAPER_RATES.keys() and betas.keys() >= BETAS.keys()):
+    rates, betas = settings.learning_rates, BETAS | settings.betas
+    if not rates.keys() >= PAPER_RATES.keys():
         # The packaged model, and what `scratch` makes, are small by design.
         size = 0 if settings.model in ("world", SCRATCH) else count_parameters(settings.model)
-        rates, betas = default_rates(size) | rates, default_betas(size) | betas
+        rates = default_rates(size) | rates
     # In one order, however they were given, so that equal runs have equal pages.
     ordered = {
         "learning_rates": {name: rates[name] for name in PAPER_RATES},

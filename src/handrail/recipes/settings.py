@@ -12,11 +12,9 @@ from handrail.records import nearest
 
 # The packaged model has 3.7 million parameters, so it needs (and bears) larger steps than a 7B one.
 # Chosen on development conversations, never on test ones; see docs/results.md.
-WORLD_RATES = {"sft": 3e-4, "ipo": 1e-4, "kto_pair": 2e-5, "kto": 2e-5, "dpo": 2e-5}
+WORLD_RATES = {"sft": 3e-4, "ipo": 5e-5, "kto_pair": 2e-5, "kto": 2e-5, "dpo": 2e-5}
 SMALL = 100_000_000  # parameters below which the paper's learning rates are too small
-# 1/(2 beta) nats is the margin that IPO asks for: at 0.1 the small model gives up fluency for it.
-WORLD_BETAS = {"ipo": 0.5, "kto_pair": 0.1, "kto": 0.1, "dpo": 0.1}
-BETAS = dict.fromkeys(WORLD_BETAS, 0.1)
+BETAS = dict.fromkeys(("ipo", "kto_pair", "kto", "dpo"), 0.1)
 
 SEEDS = 2**32  # training seeds lie below
 
@@ -24,11 +22,6 @@ SEEDS = 2**32  # training seeds lie below
 def default_rates(parameters: int) -> dict[str, float]:
     """Learning rates by objective for a model of this size: the world's, or the paper's for 7B."""
     return WORLD_RATES if parameters < SMALL else PAPER_RATES
-
-
-def default_betas(parameters: int) -> dict[str, float]:
-    """Betas by objective for a model of this size: the world's, or 0.1, as is usual."""
-    return WORLD_BETAS if parameters < SMALL else BETAS
 
 
 def _rate(value: Any) -> bool:
@@ -71,9 +64,8 @@ class FlowSettings(BaseModel):
             anything is trained), "skip" (left out), "cut_context" (its oldest messages left out).
         learning_rates: by objective (sft, ipo, kto_pair, kto, dpo); the rest follow from the size
             of the model: the world's below 100 million parameters, else the paper's for 7 billion.
-        betas: by objective (ipo, kto_pair, kto, dpo): how strongly it is held to its reference; the
-            rest follow from the size of the model as the learning rates do: 0.1, and 0.5 for IPO
-            below 100 million parameters.
+        betas: by objective (ipo, kto_pair, kto, dpo): how strongly it is held to its reference;
+            0.1 where not given.
         temperature, reply_tokens: of the replies that are judged.
         threads: 0 takes all cores.
     """
