@@ -58,4 +58,4 @@ def test_settings_from_a_file_and_the_listings_agree(tmp_path: Path) -> None:
     known = {row["name"] for row in handrail.training_settings("ipo")}
     assert set(handrail.read_config(tmp_path / "s.yaml")) <= known
     assert "flow1" in handrail.list_recipes()
-    assert {"seeds", "beta"} <= {row["name"] for row in handrail.recipe_settings("flow1")}
+    assert {"seeds", "betas"} <= {row["name"] for row in handrail.recipe_settings("flow1")}
