@@ -314,5 +314,5 @@ def test_parquet_faults(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     with pytest.raises(SettingError, match=r"\.xlsx"):
         write_rows(tmp_path / "b.xlsx", [{"a": "b"}])
     monkeypatch.setitem(sys.modules, "pyarrow", None)
-    with pytest.raises(SettingError, match=r"handrail\[parquet\]"):
+    with pytest.raises(SettingError, match=r"pip install pyarrow"):
         read_rows(path)
