@@ -15,10 +15,10 @@ from work import K, Result, job_of, whole_conversations
 
 # Largest difference of a reply's log-probability, per token, that is still the same model.
 AGREE = {"float32": 1e-4, "bfloat16": 3e-2}
-# Largest difference between what the update moved on either side, as a share of the largest move. In
-# float32 S moves by 2e-3 nats per token at this rate (LoRA 1e-4) and the sides differ by 1e-4 of that
-# (LoRA 7e-4); AdamW divides by each gradient, so bfloat16's noise in small ones turns to full steps.
-# Half or twice the rate, or the other direction, is 0.5 and more.
+# Largest difference between what the update moved on either side, as a share of the largest move.
+# In float32 S moves by 2e-3 nats per token at this rate (LoRA 1e-4) and the sides differ by 1e-4
+# of that (LoRA 7e-4); AdamW divides by each gradient, so bfloat16's noise in small ones turns to
+# full steps. Half or twice the rate, or the other direction, is 0.5 and more.
 MOVED_ALIKE = {"float32": 0.02, "bfloat16": 0.3}
 UPDATE_TURNS = 3  # turns (or prompts) that the one update is made on
 
