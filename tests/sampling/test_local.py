@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from contextlib import contextmanager
 from functools import lru_cache
 
@@ -9,12 +10,20 @@ import numpy as np
 import pytest
 import torch
 from tokenizers import Tokenizer, decoders, models, normalizers
-from transformers import GPT2Config, LlamaConfig, MistralConfig, PreTrainedTokenizerFast
+from transformers import (
+    DynamicCache,
+    GPT2Config,
+    LlamaConfig,
+    MistralConfig,
+    PreTrainedTokenizerFast,
+    Qwen2Config,
+)
 
 from handrail.models import ModelSettings, Policy, random_policy
 from handrail.recipes.small_model import train_tokenizer
 from handrail.records import Message, ModelError, SamplingParams, Turn
 from handrail.sampling import LocalSampler
+from handrail.sampling.cache import RoomyLayer, make_room
 from handrail.sampling.local import _draw, _uniforms
 from handrail.trees import Renderer
 
@@ -30,7 +39,22 @@ def turns(n: int = 5) -> list[Turn]:
     return out
 
 
-@lru_cache(maxsize=4)
+def talks() -> list[Turn]:
+    """Turns of two conversations, each prompt the start of the next, and one of them twice."""
+    rng = np.random.default_rng(4)
+    out = []
+    for name in ("a", "b"):
+        context: tuple[Message, ...] = ()
+        for i in range(4):
+            for role in ("user", "assistant"):
+                text = " ".join(rng.choice(WORDS, size=int(rng.integers(1, 9))))
+                context += (Message(role=role, content=text),)
+            out.append(Turn(id=f"{name}{i}", conversation_id=name, context=context[:-1]))
+    twin = out[2].model_copy(update={"id": "twin"})
+    return [*out[::2], twin, *out[1::2]]
+
+
+@lru_cache(maxsize=8)
 def policy(family: str, mode: str = "full") -> Policy:
     tokenizer = train_tokenizer([" ".join(WORDS)] * 4, 320)
     common = {"vocab_size": len(tokenizer), "eos_token_id": tokenizer.eos_token_id}
@@ -42,6 +66,10 @@ def policy(family: str, mode: str = "full") -> Policy:
         "mistral": MistralConfig(
             hidden_size=32, intermediate_size=48, num_hidden_layers=2, num_attention_heads=4,
             num_key_value_heads=2, max_position_embeddings=1024, sliding_window=48, **common,
+        ),
+        "qwen2": Qwen2Config(
+            hidden_size=32, intermediate_size=48, num_hidden_layers=2, num_attention_heads=4,
+            num_key_value_heads=4, max_position_embeddings=1024, **common,
         ),
         "gpt2": GPT2Config(n_embd=32, n_layer=2, n_head=4, n_positions=1024, **common),
     }  # fmt: skip
@@ -76,14 +104,28 @@ def slow(p: Policy, renderer: Renderer, turn: Turn, params: SamplingParams, k: i
     return tokens, total
 
 
-@pytest.mark.parametrize("family", ["llama", "mistral", "gpt2"])
+@pytest.mark.parametrize("shared", [False, True])
+@pytest.mark.parametrize("family", ["llama", "mistral", "qwen2", "gpt2"])
 @pytest.mark.parametrize("temperature", [0.0, 1.0])
-def test_equals_the_slow_way(family: str, temperature: float) -> None:
-    p = policy(family)
+def test_equals_the_slow_way(family: str, temperature: float, shared: bool) -> None:
+    assert policy(family).attends_by_trees
+    _equals_the_slow_way(policy(family), talks() if shared else turns(), temperature)
+
+
+@pytest.mark.parametrize("family", ["llama", "mistral", "gpt2"])
+def test_a_model_without_tree_attention_reads_its_prompts_one_by_one(
+    family: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(vars(policy(family)), "attends_by_trees", False)
+    monkeypatch.setattr(Policy, "forward_tree", None)
+    _equals_the_slow_way(policy(family), talks(), 1.0)
+
+
+def _equals_the_slow_way(p: Policy, asked: list[Turn], temperature: float) -> None:
     renderer = Renderer(p.tokenizer)
     params = SamplingParams(n=2, temperature=temperature, top_p=0.95, max_tokens=12, seed=5)
-    drawn = LocalSampler(p, renderer).sample(turns(), params)
-    for turn, samples in zip(turns(), drawn, strict=True):
+    drawn = LocalSampler(p, renderer).sample(asked, params)
+    for turn, samples in zip(asked, drawn, strict=True):
         assert len(samples) == 2
         for k, sample in enumerate(samples):
             tokens, total = slow(p, renderer, turn, params, k)
@@ -91,6 +133,42 @@ def test_equals_the_slow_way(family: str, temperature: float) -> None:
             assert sample.text == renderer.decode(tokens)
             assert sample.logprob == pytest.approx(total, abs=2e-3)
             assert (sample.finish == "stop") == (tokens[-1] in renderer.stop_ids)
+
+
+def test_what_prompts_share_is_computed_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    p = policy("llama")
+    renderer, sizes = Renderer(p.tokenizer), []
+    whole = Policy.forward_tree
+
+    def counted(self, batch, *args):
+        sizes.append(batch.n_tokens)
+        return whole(self, batch, *args)
+
+    monkeypatch.setattr(Policy, "forward_tree", counted)
+    LocalSampler(p, renderer).sample(talks(), SamplingParams(n=3, max_tokens=2))
+    prompts = [renderer.prompt_ids(turn)[:-1] for turn in talks()]
+    distinct = {tuple(ids[:k]) for ids in prompts for k in range(1, len(ids) + 1)}
+    assert sizes == [len(distinct)]
+    assert len(distinct) < 0.5 * sum(map(len, prompts))
+
+
+@pytest.mark.parametrize("room", [1, 3, 16])
+def test_a_cache_with_room_holds_what_transformers_own_does(room: int) -> None:
+    torch.manual_seed(0)
+    plain = DynamicCache()
+    plain.update(torch.randn(3, 2, 5, 4), torch.randn(3, 2, 5, 4), 0)
+    roomy = copy.deepcopy(plain)
+    make_room(roomy, room)
+    assert isinstance(roomy.layers[0], RoomyLayer)
+    for step in range(9):
+        if step == 4:
+            rows = torch.tensor([0, 2])
+            plain.batch_select_indices(rows)
+            roomy.batch_select_indices(rows)
+        one = torch.randn(3 if step < 4 else 2, 2, 1 + step % 2, 4)
+        expected, got = plain.update(one, -one, 0), roomy.update(one, -one, 0)
+        assert all(torch.equal(a, b) for a, b in zip(expected, got, strict=True))
+        assert roomy.get_seq_length() == plain.get_seq_length()
 
 
 def test_a_draw_does_not_depend_on_its_batch() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from handrail.models.logps import reply_logps
 from handrail.models.rows import TreeRow, read_ranges
 from handrail.models.settings import ModelSettings
 from handrail.records import ModelError
-from handrail.trees import TreeBatch
+from handrail.trees import TreeBatch, Trie, collate
 
 
 class Policy:
@@ -62,13 +63,17 @@ class Policy:
             return torch.autocast(self.device.type, dtype=torch.bfloat16)
         return nullcontext()
 
-    def forward_tree(self, batch: TreeBatch, read_L: Tensor | None = None) -> Tensor:
+    def forward_tree(
+        self, batch: TreeBatch, read_L: Tensor | None = None, cache: Any = None
+    ) -> Tensor:
         """Last hidden states (T, D) of a row of trees.
 
         Args:
             batch: the row.
             read_L: the places that will be read, sorted; the last layer then saves itself the
                 others, whose states mean nothing. None for all.
+            cache: an empty transformers cache that takes every layer's keys and values
+                (1, heads, T, d), for replies that go on from the row.
 
         Raises:
             ModelError: the model attends in a way that trees do not support, or a token lies
@@ -90,11 +95,24 @@ class Policy:
             hidden = decoder(
                 input_ids=batch.input_ids_T[None],
                 position_ids=batch.position_ids_T[None],
-                use_cache=False,
+                past_key_values=cache,
+                use_cache=cache is not None,
                 **{ROW: row},
             ).last_hidden_state
         check_layers(row, decoder)
         return hidden[0]
+
+    @cached_property
+    def attends_by_trees(self) -> bool:
+        """Whether the model can be given rows of trees: tried on two tokens."""
+        trie = Trie()
+        trie.add([0, 0])
+        try:
+            with torch.no_grad():
+                self.forward_tree(collate([trie.layout()]).to(self.device))
+        except ModelError:
+            return False
+        return True
 
     def logps(self, batch: TreeBatch) -> Tensor:
         """Log-probabilities (N,), float32, of every trained token of a row; differentiable."""

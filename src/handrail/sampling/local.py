@@ -20,6 +20,7 @@ import torch
 
 from handrail.models import Policy
 from handrail.records import ModelError, Sample, SamplingParams, Turn
+from handrail.sampling.prefill import prefill
 from handrail.trees import Renderer
 
 Progress = Callable[[int, int], None]  # (done, total)
@@ -38,7 +39,10 @@ class _Row:
 
 
 class LocalSampler:
-    """A `Sampler` over a loaded policy: a prompt is computed once for its n samples."""
+    """A `Sampler` over a loaded policy.
+
+    What prompts share is computed once: the turns of a conversation, and a prompt's n samples.
+    """
 
     def __init__(
         self, policy: Policy, renderer: Renderer, *, name: str = "local", batch_tokens: int = 24576
@@ -58,7 +62,7 @@ class LocalSampler:
             ModelError: a prompt that does not fit.
         """
         prompts = [self._prompt(turn, params.max_tokens) for turn in turns]
-        order = sorted(range(len(turns)), key=lambda i: (len(prompts[i]), i))
+        order = _order(turns, prompts)
         replies: list[list[Sample]] = [[] for _ in turns]
         with self._generating() as model:
             while order:
@@ -129,10 +133,11 @@ class LocalSampler:
     def _take(
         self, order: list[int], prompts: list[list[int]], params: SamplingParams
     ) -> list[int]:
-        """Pop the next prompts (of similar length) that fit `batch_tokens`; at least one."""
+        """Pop the next prompts that fit `batch_tokens`; at least one."""
         batch: list[int] = []
+        width = 0
         while order:
-            width = len(prompts[order[0]]) + params.max_tokens
+            width = max(width, len(prompts[order[0]]) + params.max_tokens)
             if batch and (len(batch) + 1) * params.n * width > self.batch_tokens:
                 break
             batch.append(order.pop(0))
@@ -144,7 +149,8 @@ class LocalSampler:
         model = self.policy.causal_lm  # adapters sit inside its modules
         training, before = model.training, model.config._attn_implementation
         model.eval()
-        model.set_attn_implementation("sdpa")
+        if not self.policy.attends_by_trees:
+            model.set_attn_implementation("sdpa")
         try:
             with torch.no_grad(), self.policy.precision():
                 yield model
@@ -156,52 +162,18 @@ class LocalSampler:
         self, model: Any, prompts: list[list[int]], rows: list[_Row], params: SamplingParams
     ) -> Iterator[None]:
         """Fill `rows` token by token; yields after each step."""
-        device = next(model.parameters()).device
-        width = max(map(len, prompts))
-        ids_BS = torch.full((len(prompts), width), self.renderer.pad_id, device=device)
-        mask_BS = torch.zeros_like(ids_BS)
-        for i, prompt in enumerate(prompts):  # padded on the left: the newest token is last
-            ids_BS[i, width - len(prompt) :] = torch.tensor(prompt, device=device)
-            mask_BS[i, width - len(prompt) :] = 1
-        place_BS = (mask_BS.cumsum(1) - 1).clamp(min=0)
-        out = model(
-            input_ids=ids_BS,
-            attention_mask=mask_BS,
-            position_ids=place_BS,
-            use_cache=True,
-            logits_to_keep=1,
-        )
-        cache = out.past_key_values
-        logits_BV = out.logits[:, -1].float()
-        place_B = place_BS[:, -1]
-        if params.n > 1:
-            cache.batch_repeat_interleave(params.n)
-            logits_BV = logits_BV.repeat_interleave(params.n, 0)
-            mask_BS = mask_BS.repeat_interleave(params.n, 0)
-            place_B = place_B.repeat_interleave(params.n, 0)
+        at = prefill(self.policy, prompts, params.n, params.max_tokens)
         active = list(range(len(rows)))
         for step in range(params.max_tokens):
-            chosen_B = self._choose(logits_BV, [rows[i] for i in active], step, params)
+            logits_BV = at.next_logits(model)
+            at.last_B = self._choose(logits_BV, [rows[i] for i in active], step, params)
             yield
             kept = [j for j, i in enumerate(active) if rows[i].finish != "stop"]
-            if not kept or step + 1 == params.max_tokens:
+            if not kept:
                 return
             if len(kept) <= 0.75 * len(active):  # rows that ended leave the batch
-                keep_B = torch.tensor(kept, device=device)
-                cache.batch_select_indices(keep_B)
-                mask_BS, place_B = mask_BS[keep_B], place_B[keep_B]
-                chosen_B = chosen_B[keep_B]
+                at.keep(torch.tensor(kept, device=at.last_B.device))
                 active = [active[j] for j in kept]
-            place_B = place_B + 1
-            mask_BS = torch.cat([mask_BS, torch.ones_like(mask_BS[:, :1])], 1)
-            out = model(
-                input_ids=chosen_B[:, None],
-                attention_mask=mask_BS,
-                position_ids=place_B[:, None],
-                past_key_values=cache,
-                use_cache=True,
-            )
-            logits_BV = out.logits[:, -1].float()
 
     def _choose(
         self, logits_BV: torch.Tensor, rows: list[_Row], step: int, params: SamplingParams
@@ -233,6 +205,15 @@ class LocalSampler:
             n_tokens=len(row.tokens),
             logprob=row.logprob,
         )
+
+
+def _order(turns: Sequence[Turn], prompts: Sequence[list[int]]) -> list[int]:
+    """Conversations of similar length beside each other, each with its turns together."""
+    names = [turn.conversation_id or turn.id for turn in turns]
+    longest: dict[str, int] = {}
+    for name, prompt in zip(names, prompts, strict=True):
+        longest[name] = max(longest.get(name, 0), len(prompt))
+    return sorted(range(len(turns)), key=lambda i: (longest[names[i]], names[i], i))
 
 
 def _uniforms(params: SamplingParams, turn_id: str, index: int) -> np.ndarray:
