@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from handrail import world
-from handrail.recipes import RECIPES, flow, flow1, flow2, report_again
+from handrail.recipes import RECIPES, flow, report_again, seeds
 from handrail.recipes import corpus as corpus_module
 from handrail.recipes.corpus import Corpora, Corpus, take_points, whole_conversations
 from handrail.recipes.flow import begin, with_rates
@@ -23,6 +23,7 @@ from handrail.recipes.page import _skips
 from handrail.recipes.run import Run
 from handrail.recipes.settings import BETAS, WORLD_RATES, FlowSettings, QuickstartSettings
 from handrail.recipes.systems import PAPER_RATES
+from handrail.recipes.worker import FLOWS
 from handrail.records import RecordError, Reply, RunError, SettingError, Skip, Turn, write_jsonl
 from handrail.sources.tables_out import write_parquet
 
@@ -188,7 +189,6 @@ def test_a_flow_reads_its_files_once(
     settings = FlowSettings(
         conversations=str(tmp_path / "talks.jsonl"), **SMALL | {"seeds": 3, "first_seed": 4}
     )
-    flows = {"flow1": flow1, "flow2": flow2}
     reads: list[str] = []
     seen: list[Corpus] = []
 
@@ -199,11 +199,11 @@ def test_a_flow_reads_its_files_once(
     monkeypatch.setattr(
         corpus_module, "read_turns", lambda *a: reads.append(a[0]) or read_turns(*a)
     )
-    monkeypatch.setattr(flows[recipe], "_one_seed", one_seed)
     monkeypatch.setattr(
-        flows[recipe], "conclude", lambda run, outcomes: {"seeds": [s.seed for s in outcomes.seeds]}
+        seeds, "conclude", lambda run, outcomes: {"seeds": [s.seed for s in outcomes.seeds]}
     )
-    summary = RECIPES[recipe].run(settings, tmp_path / "run", lambda *a, **k: None)
+    told = dataclasses.replace(FLOWS[recipe], one_seed=one_seed)
+    summary = seeds.run_flow(told, settings, tmp_path / "run", frozen=False)
     assert summary["seeds"] == [4, 5, 6]
     assert reads == [settings.conversations]
     assert len({tuple(t.id for t in one.train) for one in seen}) == 3

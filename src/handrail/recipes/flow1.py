@@ -12,15 +12,16 @@ stand in), and its sharding over four GPUs (`accelerate launch` does that).
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from handrail.recipes.corpus import Corpora, Corpus
-from handrail.recipes.flow import base_system, begin, train_system
-from handrail.recipes.outcome import Outcomes, SeedOutcome
-from handrail.recipes.page import conclude
+from handrail.recipes.corpus import Corpus
+from handrail.recipes.flow import base_system, train_system
+from handrail.recipes.outcome import SeedOutcome
 from handrail.recipes.prompts import fit_prompts
 from handrail.recipes.run import Progress, Run, quiet
+from handrail.recipes.seeds import Flow, run_flow
 from handrail.recipes.settings import FlowSettings
 from handrail.recipes.speaking import speak
 from handrail.recipes.systems import BASE, FLOW1, FLOW1_PAIRS, QUICK, System
@@ -30,41 +31,18 @@ def run_flow1(
     settings: FlowSettings, out: Path, progress: Progress = quiet, *, frozen: bool = False
 ) -> dict[str, Any]:
     """All eight systems; returns the run's summary and writes `report.html` beside it."""
-    run = Run(out, progress, frozen=frozen)
-    return _run(run, settings, FLOW1, FLOW1_PAIRS, ("flow1", "Flow 1"))
+    return run_flow(FLOW, settings, out, progress, frozen=frozen)
 
 
 def run_quickstart(
     settings: FlowSettings, out: Path, progress: Progress = quiet, *, frozen: bool = False
 ) -> dict[str, Any]:
     """SFT, then IPO: the shortest way from conversations to an aligned bot and its report."""
-    pairs = (("M1-SFT", "SFT→IPO", "Fig. 4a"),)
-    run = Run(out, progress, frozen=frozen)
-    return _run(run, settings, QUICK, pairs, ("quickstart", "Quickstart"))
-
-
-def _run(
-    run: Run,
-    settings: FlowSettings,
-    systems: Sequence[System],
-    pairs: Sequence[tuple[str, str, str]],
-    names: tuple[str, str],
-) -> dict[str, Any]:
-    """`names`: of the recipe and of its report."""
-    with run.locked():
-        settings = begin(run, names[0], settings)
-        seeds = range(settings.first_seed, settings.first_seed + settings.seeds)
-        outcomes = Outcomes(
-            title=names[1], settings=settings, pairs=tuple(pairs), aligned="SFT→IPO"
-        )
-        corpora = Corpora(settings)
-        for seed in seeds:
-            outcomes.add(_one_seed(run, settings, corpora.of(seed), systems, seed))
-        return conclude(run, outcomes)
+    return run_flow(QUICKSTART, settings, out, progress, frozen=frozen)
 
 
 def _one_seed(
-    run: Run, settings: FlowSettings, corpus: Corpus, systems: Sequence[System], seed: int
+    run: Run, settings: FlowSettings, corpus: Corpus, seed: int, *, systems: Sequence[System]
 ) -> SeedOutcome:
     """Train every system in order, then let each answer the test turns."""
     base = base_system(run, settings, corpus)
@@ -77,3 +55,19 @@ def _one_seed(
     for one in trained.values():
         outcome.add(one, *speak(run, settings, one, corpus.shown(corpus.test), seed))
     return outcome
+
+
+FLOW = Flow(
+    name="flow1",
+    title="Flow 1",
+    pairs=FLOW1_PAIRS,
+    aligned="SFT→IPO",
+    one_seed=partial(_one_seed, systems=FLOW1),
+)
+QUICKSTART = Flow(
+    name="quickstart",
+    title="Quickstart",
+    pairs=(("M1-SFT", "SFT→IPO", "Fig. 4a"),),
+    aligned="SFT→IPO",
+    one_seed=partial(_one_seed, systems=QUICK),
+)

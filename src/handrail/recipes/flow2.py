@@ -12,12 +12,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from handrail.recipes.corpus import Corpora, Corpus
-from handrail.recipes.flow import base_system, begin, train_system
-from handrail.recipes.outcome import Outcomes, SeedOutcome
-from handrail.recipes.page import conclude
+from handrail.recipes.corpus import Corpus
+from handrail.recipes.flow import base_system, train_system
+from handrail.recipes.outcome import SeedOutcome
 from handrail.recipes.prompts import fit_prompts
 from handrail.recipes.run import Progress, Run, quiet
+from handrail.recipes.seeds import Flow, run_flow
 from handrail.recipes.settings import FlowSettings
 from handrail.recipes.speaking import speak
 from handrail.recipes.systems import BASE, FLOW2, FLOW2_PAIRS, FLOW2_SFT
@@ -29,17 +29,7 @@ def run_flow2(
     settings: FlowSettings, out: Path, progress: Progress = quiet, *, frozen: bool = False
 ) -> dict[str, Any]:
     """SFT, feedback on its own replies, alignment; returns the summary, writes the report."""
-    run = Run(out, progress, frozen=frozen)
-    with run.locked():
-        settings = begin(run, "flow2", settings)
-        seeds = range(settings.first_seed, settings.first_seed + settings.seeds)
-        outcomes = Outcomes(
-            title="Flow 2", settings=settings, pairs=FLOW2_PAIRS, aligned="N1-SFT→IPO"
-        )
-        corpora = Corpora(settings, feedback=True)
-        for seed in seeds:
-            outcomes.add(_one_seed(run, settings, corpora.of(seed), seed))
-        return conclude(run, outcomes)
+    return run_flow(FLOW, settings, out, progress, frozen=frozen)
 
 
 def _one_seed(run: Run, settings: FlowSettings, corpus: Corpus, seed: int) -> SeedOutcome:
@@ -57,6 +47,16 @@ def _one_seed(run: Run, settings: FlowSettings, corpus: Corpus, seed: int) -> Se
     for one in trained.values():
         outcome.add(one, *speak(run, settings, one, corpus.shown(corpus.test), seed))
     return outcome
+
+
+FLOW = Flow(
+    name="flow2",
+    title="Flow 2",
+    pairs=FLOW2_PAIRS,
+    aligned="N1-SFT→IPO",
+    one_seed=_one_seed,
+    feedback=True,
+)
 
 
 def feedback_turns(

@@ -67,7 +67,9 @@ class FlowSettings(BaseModel):
         betas: by objective (ipo, kto_pair, kto, dpo): how strongly it is held to its reference;
             0.1 where not given.
         temperature, reply_tokens: of the replies that are judged.
-        threads: 0 takes all cores.
+        threads: of all seeds that run at once; 0 takes all cores.
+        parallel: how many seeds run at once, each in a process with its share of the threads. 0 is
+            one a thread on the CPU for models below 100 million parameters, else one.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -96,6 +98,7 @@ class FlowSettings(BaseModel):
     temperature: float = Field(default=0.7, ge=0, allow_inf_nan=False)
     reply_tokens: int = Field(default=96, ge=1)
     threads: int = Field(default=0, ge=0, le=1024)
+    parallel: int = Field(default=0, ge=0, le=1024)
 
     @field_validator("*", mode="before")
     @classmethod
