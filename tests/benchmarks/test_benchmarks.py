@@ -171,6 +171,13 @@ def test_training_from_scratch_is_compared_at_the_least_size(run: Any) -> None:
     assert line["conversations"] == 8
 
 
+def test_sampling_is_compared_at_the_least_size(run: Any) -> None:
+    line = run("sample.py", "--turns", "8", "--rounds", "1", "--samples", "2")
+    assert line["turns"] >= 8
+    assert line["greedy_differ"] == 0
+    assert line["ratio"] > 0
+
+
 OBJECTIVES = ["dpo", "sft"]
 OBJECTIVES += [pytest.param(x, marks=pytest.mark.slow) for x in ("sft by turn", "kto lora")]
 
