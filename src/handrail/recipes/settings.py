@@ -82,7 +82,7 @@ class FlowSettings(BaseModel):
     test_conversations: str = ""
     on_error: Literal["stop", "skip"] = "stop"
     train_points: int = Field(default=1600, ge=8)
-    feedback_points: int = Field(default=1500, ge=8)
+    feedback_points: int = Field(default=4500, ge=8)
     test_turns: int = Field(default=400, ge=2)
     recall_turns: int = Field(default=0, ge=0)
     seeds: int = Field(default=3, ge=1)
