@@ -6,7 +6,7 @@ same test turns; the judge compares them in pairs on adherence, naturalness and 
 `quickstart` is the same story with two systems and one seed.
 
 Left out: the paper's GPT-4 as annotator and judge (the world's oracle, or a playbook's checks,
-stand in), and its sharding over four GPUs (`accelerate launch` does that).
+stand in), and its sharding over four GPUs (docs/training.md has it for a single training).
 """
 
 from __future__ import annotations
