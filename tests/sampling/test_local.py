@@ -206,9 +206,15 @@ class Scripted(LocalSampler):
 
     @contextmanager
     def _generating(self):
-        yield None
+        yield
 
-    def _decode(self, model, prompts, rows, params):
+    def _names(self, turns):
+        return [turn.id for turn in turns]
+
+    def _take(self, order, *rest):
+        return [order.pop(0)]
+
+    def _decode(self, prompts, names, rows, params):
         for token in self.tokens:
             rows[0].tokens.append(token)
             if token in self.renderer.stop_ids:
@@ -314,10 +320,17 @@ def test_a_prompt_that_does_not_fit_is_one_clear_error() -> None:
         LocalSampler(p, Renderer(p.tokenizer)).sample([long], SamplingParams())
 
 
-def test_nucleus_draw_against_a_slow_version() -> None:
+@pytest.mark.parametrize("size", [9, 300])
+def test_nucleus_draw_against_a_slow_version(size: int, monkeypatch: pytest.MonkeyPatch) -> None:
     rng = np.random.default_rng(0)
-    for _ in range(200):
-        probs = rng.dirichlet(np.full(9, 0.4))
+    sorts: list[int] = []
+    whole = torch.Tensor.sort
+    monkeypatch.setattr(
+        torch.Tensor, "sort", lambda self, *a, **k: sorts.append(len(self)) or whole(self, *a, **k)
+    )
+    for number in range(200):
+        # Every fourth is so flat that its first tokens do not hold the mass.
+        probs = rng.dirichlet(np.full(size, 50.0 if number % 4 == 0 else 0.02))
         u, top_p = rng.random(), rng.choice([0.3, 0.8, 1.0])
         order = np.argsort(-probs, kind="stable")
         kept, mass = [], 0.0
@@ -335,6 +348,10 @@ def test_nucleus_draw_against_a_slow_version() -> None:
                 break
         drawn = _draw(torch.tensor(probs)[None], torch.tensor([u]), float(top_p))
         assert int(drawn[0]) == expected
+    assert len(sorts) == 0 if size == 9 else 20 < len(sorts) < 60
+    flat, steep = torch.full((300,), 1 / 300), torch.eye(300)[7]
+    both = _draw(torch.stack([flat, steep]), torch.tensor([0.999, 0.5]), 1.0)
+    assert both[1] == 7
 
 
 def test_frequencies_follow_the_distribution() -> None:

@@ -3,8 +3,9 @@
 `ATTENTION` is registered as an attention implementation. With a row of token trees in its keyword
 arguments it computes tree attention: on the CPU by matrix products (scores.py) where their results
 may be kept for a backward pass, and always in bfloat16, else by flash attention in blocks
-(blocks.py); on CUDA by FlexAttention (flex.py), elsewhere by a dense mask. Without a row it is
-ordinary "sdpa", so the same model generates and evaluates as ever.
+(blocks.py); on CUDA by FlexAttention (flex.py), elsewhere by a dense mask. Replies that grow from
+trees have a row of their own kind (grow.py). Without a row it is ordinary "sdpa", so the same model
+generates and evaluates as ever.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
 
 from handrail.models.blocks import flash_tree_attention
+from handrail.models.grow import GrowingRow, growing_attention
 from handrail.models.rows import TreeRow, once, one_head_each
 from handrail.models.scores import score_tree_attention, scores_fit
 from handrail.records import ModelError
@@ -34,15 +36,16 @@ _OTHER = "Use a model of the Llama, Mistral, Qwen or GPT-2 families"
 _UNSUPPORTED = ("softcap", "s_aux", "position_bias", "alibi", "indices")
 
 
-_ROW: ContextVar[TreeRow | None] = ContextVar("handrail_tree_row", default=None)
+AnyRow = TreeRow | GrowingRow
+_ROW: ContextVar[AnyRow | None] = ContextVar("handrail_tree_row", default=None)
 
 
 @contextmanager
-def tree_row(row: TreeRow) -> Iterator[TreeRow]:
+def tree_row(row: AnyRow) -> Iterator[None]:
     """While a row of trees runs through a model: transformers builds no mask for it."""
     token = _ROW.set(row)
     try:
-        yield row
+        yield
     finally:
         _ROW.reset(token)
 
@@ -58,7 +61,7 @@ def attention(
     **kwargs: Any,
 ) -> tuple[Tensor, Tensor | None]:
     """Attention of one layer as transformers calls it: (1, heads, T, d) to (1, T, heads, d)."""
-    row: TreeRow | None = kwargs.pop(ROW, None)
+    row: AnyRow | None = kwargs.pop(ROW, None)
     if row is None:
         if _ROW.get() is not None:
             raise ModelError(
@@ -79,10 +82,12 @@ def attention(
     row.calls += 1
     scale = query.shape[-1] ** -0.5 if scaling is None else float(scaling)
     window = kwargs.get("sliding_window")
+    query, key, value = _one_dtype(query, key, value)
+    if isinstance(row, GrowingRow):
+        return growing_attention(query, key, value, row, scale, window), None
     if window is not None and row.layout.max_depth < window:
         window = None  # no token is that deep: nothing falls out of the window
     read = row.read if _is_last(module) else None
-    query, key, value = _one_dtype(query, key, value)
     return _by_device(query, key, value, row, scale, window, read), None
 
 
@@ -160,7 +165,7 @@ def register() -> None:
     AttentionMaskInterface.register(ATTENTION, _mask)
 
 
-def check_layers(row: TreeRow, model: nn.Module) -> None:
+def check_layers(row: AnyRow, model: nn.Module) -> None:
     """Refuse a model with a layer that did not attend by the tree (recurrent, or of its own)."""
     config = getattr(model, "config", None)
     expected = getattr(config, "num_hidden_layers", None)

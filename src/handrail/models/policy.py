@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from handrail.models.attention import ROW, check_layers, tree_row
+from handrail.models.grow import GrowingRow
 from handrail.models.last import feed_forward_at
 from handrail.models.logps import reply_logps
 from handrail.models.rows import TreeRow, read_ranges
@@ -113,6 +114,25 @@ class Policy:
         except ModelError:
             return False
         return True
+
+    def grow(self, ids_RQ: Tensor, row: GrowingRow, cache: Any) -> Tensor:
+        """Logits (R, Q, V) of what follows the newest tokens of replies that grow from trees.
+
+        Args:
+            ids_RQ: the newest token of each reply.
+            row: what each sees, the new columns included.
+            cache: of `forward_tree`, one tree a row; the tokens are added to it.
+        """
+        with tree_row(row):
+            logits = self.causal_lm(
+                input_ids=ids_RQ,
+                position_ids=row.depth_RQ,
+                past_key_values=cache,
+                use_cache=True,
+                **{ROW: row},
+            ).logits
+        check_layers(row, self.causal_lm.get_decoder())
+        return logits
 
     def logps(self, batch: TreeBatch) -> Tensor:
         """Log-probabilities (N,), float32, of every trained token of a row; differentiable."""

@@ -42,6 +42,12 @@ class RoomyLayer(DynamicLayer):
         """Keep these rows alone."""
         self._hold(self.keys[indices], self.values[indices])
 
+    def select(self, rows_R: Tensor, column_RK: Tensor) -> None:
+        """Keep these rows, and of each row these columns."""
+        place_RK = (rows_R[:, None], slice(None), column_RK)
+        keys, values = (t[place_RK].transpose(1, 2) for t in (self.keys, self.values))
+        self._hold(keys, values)
+
     def _hold(self, keys: Tensor, values: Tensor, more: int = 0) -> None:
         """Copy what is held into new tensors with room for `more` tokens and `room` beyond."""
         held = keys.shape[-2]

@@ -10,20 +10,21 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 import torch
 
 from handrail.models import Policy
 from handrail.records import ModelError, Sample, SamplingParams, Turn
-from handrail.sampling.prefill import prefill
-from handrail.trees import Renderer
+from handrail.sampling.growing import prefill
+from handrail.trees import Renderer, Trie
 
 Progress = Callable[[int, int], None]  # (done, total)
+_FIRST = 64  # tokens among which a draw is looked for first
 _BYTE = re.compile("<0x[0-9A-F]{2}>")  # a token that is one byte (of SentencePiece's tokenizers)
 
 
@@ -47,7 +48,7 @@ class LocalSampler:
     def __init__(
         self, policy: Policy, renderer: Renderer, *, name: str = "local", batch_tokens: int = 24576
     ) -> None:
-        """`batch_tokens` bounds rows x (prompt + reply) tokens held at once (the KV cache)."""
+        """`batch_tokens` bounds the tokens whose keys and values are held at once, about."""
         self.policy, self.renderer, self.name = policy, renderer, name
         self.batch_tokens = batch_tokens
 
@@ -62,18 +63,20 @@ class LocalSampler:
             ModelError: a prompt that does not fit.
         """
         prompts = [self._prompt(turn, params.max_tokens) for turn in turns]
-        order = _order(turns, prompts)
+        names = self._names(turns)
+        order = _order(names, prompts)
         replies: list[list[Sample]] = [[] for _ in turns]
-        with self._generating() as model:
+        with self._generating():
             while order:
-                batch = self._take(order, prompts, params)
+                batch = self._take(order, prompts, names, params)
                 rows = [
                     _Row(turn=i, uniforms=_uniforms(params, turns[i].id, k))
                     for i in batch
                     for k in range(params.n)
                 ]
                 done = len(turns) - len(order) - len(batch)
-                for _ in self._decode(model, [prompts[i] for i in batch], rows, params):
+                asked = ([prompts[i] for i in batch], [names[i] for i in batch])
+                for _ in self._decode(*asked, rows, params):
                     if progress is not None:
                         ended = sum(row.finish == "stop" for row in rows)
                         progress(done + ended // params.n, len(turns))
@@ -92,8 +95,8 @@ class LocalSampler:
         prompt = self._prompt(turn, params.max_tokens)
         row = _Row(turn=0, uniforms=_uniforms(params, turn.id, 0))
         shown = ""
-        with self._generating() as model:
-            for _ in self._decode(model, [prompt], [row], params):
+        with self._generating():
+            for _ in self._decode([prompt], [turn.id], [row], params):
                 text = self._settled(row.tokens)
                 if len(text) > len(shown):
                     yield text[len(shown) :]
@@ -130,22 +133,37 @@ class LocalSampler:
             )
         return prompt
 
+    def _names(self, turns: Sequence[Turn]) -> list[str]:
+        """Whose keys and values a turn's replies share: its conversation's, or its own alone."""
+        if not self.policy.attends_by_trees:
+            return [turn.id for turn in turns]
+        return [turn.conversation_id or turn.id for turn in turns]
+
     def _take(
-        self, order: list[int], prompts: list[list[int]], params: SamplingParams
+        self,
+        order: list[int],
+        prompts: list[list[int]],
+        names: list[str],
+        params: SamplingParams,
     ) -> list[int]:
         """Pop the next prompts that fit `batch_tokens`; at least one."""
         batch: list[int] = []
-        width = 0
+        tries: dict[str, Trie] = {}
+        used = 0
         while order:
-            width = max(width, len(prompts[order[0]]) + params.max_tokens)
-            if batch and (len(batch) + 1) * params.n * width > self.batch_tokens:
+            prompt, trie = prompts[order[0]], tries.setdefault(names[order[0]], Trie())
+            shared = self.policy.attends_by_trees
+            used += trie.cost(prompt) if shared else params.n * len(prompt)
+            used += params.n * params.max_tokens
+            if batch and used > self.batch_tokens:
                 break
+            trie.add(prompt)
             batch.append(order.pop(0))
         return batch
 
     @contextmanager
-    def _generating(self) -> Iterator[Any]:
-        """The plain model in evaluation mode, without gradients, its settings put back after."""
+    def _generating(self) -> Iterator[None]:
+        """The model in evaluation mode, without gradients; its settings are put back after."""
         model = self.policy.causal_lm  # adapters sit inside its modules
         training, before = model.training, model.config._attn_implementation
         model.eval()
@@ -153,26 +171,29 @@ class LocalSampler:
             model.set_attn_implementation("sdpa")
         try:
             with torch.no_grad(), self.policy.precision():
-                yield model
+                yield
         finally:
             model.set_attn_implementation(before)
             model.train(training)
 
     def _decode(
-        self, model: Any, prompts: list[list[int]], rows: list[_Row], params: SamplingParams
+        self,
+        prompts: list[list[int]],
+        names: list[str],
+        rows: list[_Row],
+        params: SamplingParams,
     ) -> Iterator[None]:
         """Fill `rows` token by token; yields after each step."""
-        at = prefill(self.policy, prompts, params.n, params.max_tokens)
+        at = prefill(self.policy, prompts, names, params.n)
         active = list(range(len(rows)))
         for step in range(params.max_tokens):
-            logits_BV = at.next_logits(model)
-            at.last_B = self._choose(logits_BV, [rows[i] for i in active], step, params)
+            at.add(self._choose(at.next_logits(), [rows[i] for i in active], step, params))
             yield
             kept = [j for j, i in enumerate(active) if rows[i].finish != "stop"]
             if not kept:
                 return
             if len(kept) <= 0.75 * len(active):  # rows that ended leave the batch
-                at.keep(torch.tensor(kept, device=at.last_B.device))
+                at.keep(kept)
                 active = [active[j] for j in kept]
 
     def _choose(
@@ -207,13 +228,13 @@ class LocalSampler:
         )
 
 
-def _order(turns: Sequence[Turn], prompts: Sequence[list[int]]) -> list[int]:
-    """Conversations of similar length beside each other, each with its turns together."""
-    names = [turn.conversation_id or turn.id for turn in turns]
+def _order(names: Sequence[str], prompts: Sequence[list[int]]) -> list[int]:
+    """Each conversation's turns together, beside conversations of as many turns and like length."""
+    size = Counter(names)
     longest: dict[str, int] = {}
     for name, prompt in zip(names, prompts, strict=True):
         longest[name] = max(longest.get(name, 0), len(prompt))
-    return sorted(range(len(turns)), key=lambda i: (longest[names[i]], names[i], i))
+    return sorted(range(len(names)), key=lambda i: (size[names[i]], longest[names[i]], names[i], i))
 
 
 def _uniforms(params: SamplingParams, turn_id: str, index: int) -> np.ndarray:
@@ -224,13 +245,36 @@ def _uniforms(params: SamplingParams, turn_id: str, index: int) -> np.ndarray:
 
 
 def _draw(probs_BV: torch.Tensor, u_B: torch.Tensor, top_p: float) -> torch.Tensor:
-    """Inverse-CDF draw of one token a row from the smallest set of tokens with mass `top_p`."""
-    sorted_BV, index_BV = probs_BV.sort(-1, descending=True)
-    mass_BV = sorted_BV.double().cumsum(-1)
+    """Inverse-CDF draw of one token a row from the smallest set of tokens with mass `top_p`.
+
+    Tokens are in the order of their probability. Nearly always the first few hold the mass that is
+    asked for, so the whole vocabulary is sorted only for the rows where they do not.
+    """
+    u_B, total_B = u_B.double(), probs_BV.double().sum(-1)
+    first_BK, index_BK = probs_BV.topk(min(_FIRST, probs_BV.shape[1]), -1)
+    place_B, found_B = _place(first_BK, u_B, top_p, total_B)
+    chosen_B = index_BK.gather(1, place_B[:, None])[:, 0]
+    rest = (~found_B).nonzero()[:, 0]
+    if len(rest):
+        sorted_BV, index_BV = probs_BV[rest].sort(-1, descending=True)
+        place_B, _ = _place(sorted_BV, u_B[rest], top_p, total_B[rest])
+        chosen_B[rest] = index_BV.gather(1, place_B[:, None])[:, 0]
+    return chosen_B
+
+
+def _place(
+    sorted_BK: torch.Tensor, u_B: torch.Tensor, top_p: float, total_B: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Where the draws fall among the likeliest tokens, and whether these are enough to tell."""
+    mass_BK = sorted_BK.double().cumsum(-1)
     if top_p < 1.0:
         # A token belongs to the set while the mass before it is below top_p.
-        inside_BV = (mass_BV - sorted_BV.double()) < top_p
-        mass_BV = (sorted_BV.double() * inside_BV).cumsum(-1)
-    target_B1 = (u_B.double() * mass_BV[:, -1])[:, None]
-    place_B1 = torch.searchsorted(mass_BV, target_B1, right=True).clamp(max=probs_BV.shape[1] - 1)
-    return index_BV.gather(1, place_B1)[:, 0]
+        inside_BK = (mass_BK - sorted_BK.double()) < top_p
+        found_B = mass_BK[:, -1] >= top_p
+        mass_BK = (sorted_BK.double() * inside_BK).cumsum(-1)
+        target_B = u_B * mass_BK[:, -1]
+    else:
+        target_B = u_B * total_B
+        found_B = mass_BK[:, -1] > target_B
+    place_B = torch.searchsorted(mass_BK, target_B[:, None], right=True)[:, 0]
+    return place_B.clamp(max=sorted_BK.shape[1] - 1), found_B
