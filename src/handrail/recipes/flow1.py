@@ -3,7 +3,7 @@
 One training set, one test set. From the base model: SFT for one and two epochs, IPO and KTO-pair
 on the base itself, and IPO, KTO-pair, DPO and KTO after one epoch of SFT. Every system answers the
 same test turns; the judge compares them in pairs on adherence, naturalness and hallucination.
-`quickstart` is the same story with two systems and one seed.
+`quickstart` is the same story with two systems and two seeds.
 
 Left out: the paper's GPT-4 as annotator and judge (the world's oracle, or a playbook's checks,
 stand in), and its sharding over four GPUs (docs/training.md has it for a single training).

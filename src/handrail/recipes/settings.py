@@ -134,8 +134,8 @@ class FlowSettings(BaseModel):
 
 
 class QuickstartSettings(FlowSettings):
-    """The flow in small: one seed, SFT and SFT→IPO, minutes on two cores."""
+    """The flow in small: two seeds, SFT and SFT→IPO, minutes on two cores."""
 
     train_points: int = Field(default=1600, ge=8)
     test_turns: int = Field(default=400, ge=2)
-    seeds: int = Field(default=1, ge=1)
+    seeds: int = Field(default=2, ge=1)
