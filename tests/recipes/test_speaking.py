@@ -109,6 +109,7 @@ def test_a_run_tells_how_far_it_is_and_counts_what_is_in_no_figure(
         test_turns=100,
         reply_tokens=12,
         threads=1,
+        seeds=1,
         learning_rates={"sft": 1e-3, "ipo": 1e-4},
     )
     summary = RECIPES["quickstart"].run(

@@ -70,13 +70,14 @@ class Corpora:
     """The turns that each seed of a flow trains on, and that all seeds are tested on.
 
     Files are read, and their turns built, once: at the first seed. They hang on the settings alone;
-    a seed decides only which of them it draws.
+    a seed decides only which of them it draws. What a seed drew is kept.
     """
 
     def __init__(self, settings: FlowSettings, *, feedback: bool = False) -> None:
         """`feedback`: keep a part of the turns for Flow 2."""
         self.settings = settings
         self._wanted = settings.feedback_points if feedback else 0
+        self._drawn: dict[int, Corpus] = {}
 
     def of(self, seed: int) -> Corpus:
         """One seed's turns.
@@ -84,7 +85,10 @@ class Corpora:
         Raises:
             RecordError: a file that cannot be read, or one that gives nothing to learn from.
         """
-        return self._from_files(seed) if self.settings.conversations else self._generated(seed)
+        if seed not in self._drawn:
+            draw = self._from_files if self.settings.conversations else self._generated
+            self._drawn[seed] = draw(seed)
+        return self._drawn[seed]
 
     def _generated(self, seed: int) -> Corpus:
         return Corpus(

@@ -68,6 +68,8 @@ def _make_ahead(
     whole = Run(run.folder, frozen=True)
 
     def finished(seed: int) -> bool:
+        if not any((run.folder / "stages").glob(f"seed{seed}-*")):
+            return False
         try:
             flow.one_seed(whole, settings, corpora.of(seed), seed)
         except RunError:

@@ -137,5 +137,5 @@ class QuickstartSettings(FlowSettings):
     """The flow in small: two seeds, SFT and SFT→IPO, minutes on two cores."""
 
     train_points: int = Field(default=1600, ge=8)
-    test_turns: int = Field(default=400, ge=2)
+    test_turns: int = Field(default=500, ge=2)
     seeds: int = Field(default=2, ge=1)
