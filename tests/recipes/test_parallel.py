@@ -108,8 +108,8 @@ def ahead(
     monkeypatch.setattr(parallel, "_START", HEAR + text)
     monkeypatch.setattr(torch, "get_num_threads", lambda: 6)
     told: list[tuple[Any, ...]] = []
-    settings = FlowSettings(seeds=len(seeds), parallel=2)
-    make_ahead(Run(folder, lambda *at: told.append(at)), "quickstart", settings, seeds)
+    settings = FlowSettings(seeds=len(seeds))
+    make_ahead(Run(folder, lambda *at: told.append(at)), "quickstart", settings, seeds, 2)
     return told
 
 

@@ -50,14 +50,16 @@ def how_many(settings: FlowSettings) -> int:
     return min(threads, settings.seeds) if small else 1
 
 
-def make_ahead(run: Run, flow: str, settings: FlowSettings, seeds: Sequence[int]) -> None:
-    """Make the stages of these seeds; their progress and warnings are the run's.
+def make_ahead(
+    run: Run, flow: str, settings: FlowSettings, seeds: Sequence[int], most: int
+) -> None:
+    """Make the stages of these seeds, `most` at once; their progress and warnings are the run's.
 
     Raises:
         RunError: a process ended by itself.
         Exception: what a seed's work raised; the other processes are ended.
     """
-    most = min(how_many(settings), len(seeds))
+    most = min(most, len(seeds))
     threads = max(1, torch.get_num_threads() // most)
     waiting = deque(seeds)
     said: queue.SimpleQueue[tuple[int, dict[str, Any]]] = queue.SimpleQueue()

@@ -51,8 +51,9 @@ def run_flow(
         settings = begin(run, flow.name, settings)
         seeds = range(settings.first_seed, settings.first_seed + settings.seeds)
         corpora = Corpora(settings, feedback=flow.feedback)
-        if not frozen and how_many(settings) > 1:
-            _make_ahead(flow, run, settings, corpora, seeds)
+        most = 1 if frozen else how_many(settings)
+        if most > 1:
+            _make_ahead(flow, run, settings, corpora, seeds, most)
         outcomes = Outcomes(
             title=flow.title, settings=settings, pairs=flow.pairs, aligned=flow.aligned
         )
@@ -62,9 +63,9 @@ def run_flow(
 
 
 def _make_ahead(
-    flow: Flow, run: Run, settings: FlowSettings, corpora: Corpora, seeds: range
+    flow: Flow, run: Run, settings: FlowSettings, corpora: Corpora, seeds: range, most: int
 ) -> None:
-    """Make the stages of the unfinished seeds in processes of their own, several at once."""
+    """Make the stages of the unfinished seeds in processes of their own, `most` at once."""
     whole = Run(run.folder, frozen=True)
 
     def finished(seed: int) -> bool:
@@ -81,4 +82,4 @@ def _make_ahead(
         # What seeds share is made here, so that bad input is met before any process starts.
         corpus = corpora.of(todo[0])
         fit_prompts(run, settings, corpus, base_system(run, settings, corpus), todo[0])
-        make_ahead(run, flow.name, settings, todo)
+        make_ahead(run, flow.name, settings, todo, most)

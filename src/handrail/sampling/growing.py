@@ -2,7 +2,8 @@
 
 The turns of a conversation begin alike, and the samples of a prompt have all of it in common. So a
 conversation's prompts are one token tree, which runs through the model once; its replies grow from
-it side by side, and each sees its own path. Nothing is computed or kept twice.
+it side by side, and each sees its own path. What conversations share is computed once too, but kept
+for each.
 
 Shape suffixes: B replies that grow; R trees, Q replies of one tree, K columns of the cache (a
 tree's tokens, then the new tokens of its replies).

@@ -149,12 +149,10 @@ class LocalSampler:
         """Pop the next prompts that fit `batch_tokens`; at least one."""
         batch: list[int] = []
         tries: dict[str, Trie] = {}
-        used = 0
+        used, copies = 0, 1 if self.policy.attends_by_trees else params.n  # of a prompt's tokens
         while order:
             prompt, trie = prompts[order[0]], tries.setdefault(names[order[0]], Trie())
-            shared = self.policy.attends_by_trees
-            used += trie.cost(prompt) if shared else params.n * len(prompt)
-            used += params.n * params.max_tokens
+            used += copies * trie.cost(prompt) + params.n * params.max_tokens
             if batch and used > self.batch_tokens:
                 break
             trie.add(prompt)
