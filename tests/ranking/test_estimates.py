@@ -130,6 +130,21 @@ def test_equal_scores_do_not_give_an_interval_of_no_width(
     assert "every item" in found.method
 
 
+def test_clusters_that_score_alike_do_not_give_an_interval_of_no_width() -> None:
+    labels = [name for name in "abcd" for _ in range(3)]
+    found = Partition.of([[1, 1, 0] * 4], [labels]).estimate()
+    expected = wilson(4 * 2 / 3, 4)
+    assert found.value == pytest.approx(2 / 3)
+    assert (found.low, found.high) == pytest.approx((expected.low, expected.high))
+    assert "every cluster" in found.method
+    gaps = Partition.of([[0.1, 0.2, -0.3] * 4], [labels]).estimate(signed=True)
+    assert gaps.value == 0
+    assert gaps.low == -gaps.high < 0
+    wide = Partition.of([[3.0, 1.0, 2.0] * 4], [labels]).estimate()  # no share: nothing is known
+    assert math.isnan(wide.low)
+    assert math.isnan(wide.high)
+
+
 def test_coverage_of_the_cluster_bootstrap() -> None:
     rng = np.random.default_rng(7)
     hits = 0

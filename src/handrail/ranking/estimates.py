@@ -144,9 +144,9 @@ class Partition:
     def estimate(self, how: Resampling = DEFAULT, signed: bool = False) -> Estimate:
         """The mean with its expanded percentile interval (`percentile`).
 
-        Where every item has the same score, resampling sees no spread: the interval is then
-        Wilson's with clusters as the items; and one cluster says nothing of how clusters differ:
-        the interval is then all that is possible (`method` says so). `signed` scores are
+        Where every item or every cluster scores the same, resampling sees no spread: the interval
+        is then Wilson's with clusters as the items; and one cluster says nothing of how clusters
+        differ: the interval is then all that is possible (`method` says so). `signed` scores are
         differences in [-1, 1]; others are shares in [0, 1].
         """
         seeds, clusters = self.sums_SC.shape
@@ -154,26 +154,28 @@ class Partition:
         if self.n == 0:
             return Estimate(float("nan"), lowest, 1.0, 0, "no items", 0, how.level)
         if len(self.values) == 1:
-            return self._constant(how, signed)
+            return self._even("item", how, signed)
         if clusters == 1:
             return Estimate(self.mean, lowest, 1.0, self.n, "none (one cluster)", 1, how.level)
+        if np.allclose(self.sums_SC, self.mean * self.counts_SC, rtol=0, atol=1e-9):
+            return self._even("cluster", how, signed)
         method = _told(seeds, clusters, how)
         return percentile(self.replicates(how), self.mean, self.n, method, clusters, how.level)
 
-    def _constant(self, how: Resampling, signed: bool) -> Estimate:
-        (value,) = self.values
+    def _even(self, what: str, how: Resampling, signed: bool) -> Estimate:
+        """The mean where there is no spread: `what` scores the same."""
+        value = round(self.mean, 12)  # a sum of differences that is zero is so up to rounding
         clusters = self.sums_SC.shape[1]
-        method = "Wilson over clusters (every item scores the same)"
-        low = high = value
         if abs(value) > 1 or (value < 0 and not signed):
-            method = "none (every item scores the same)"
-        else:
-            bound = wilson(abs(value) * clusters, clusters, how.level)
-            low, high = bound.low, bound.high
-            if value < 0:
-                low, high = -high, -low
-            elif value == 0 and signed:
-                low = -high
+            method, nan = f"none (every {what} scores the same)", float("nan")
+            return Estimate(value, nan, nan, self.n, method, clusters, how.level)
+        bound = wilson(abs(value) * clusters, clusters, how.level)
+        low, high = bound.low, bound.high
+        if value < 0:
+            low, high = -high, -low
+        elif value == 0 and signed:
+            low = -high
+        method = f"Wilson over clusters (every {what} scores the same)"
         return Estimate(value, low, high, self.n, method, clusters, how.level)
 
 
