@@ -103,6 +103,54 @@ def test_missing_models(tmp_path: Path, monkeypatch: Any) -> None:
         load_policy(tmp_path / "broken")
 
 
+def test_the_folder_of_a_run_is_told_from_its_model(tmp_path: Path) -> None:
+    run = tmp_path / "sft"
+    random_policy(configs()["llama"], toys.tokenizer()).save(run / "final")
+    for config in (None, {"objective": "sft", "model": "world"}):
+        if config is not None:
+            (run / "config.json").write_text(json.dumps(config))
+        for load in (load_policy, load_tokenizer, count_parameters):
+            with pytest.raises(ModelError) as caught:
+                load(run)
+            place = run / "final"
+            told = f"{run}: this is a run's folder, not a model's. Its model is '{place}'"
+            assert str(caught.value) == told
+    assert load_policy(run / "final").max_positions
+
+
+def test_the_folder_of_a_recipe_is_told_from_its_models(tmp_path: Path) -> None:
+    names = ("m1-sft", "m2-sft", "ipo", "dpo")
+    for place in ("base/model", *(f"seed0-{name}/training/final" for name in names)):
+        (tmp_path / "stages" / place).mkdir(parents=True)
+        (tmp_path / "stages" / place / "config.json").write_text("{}")
+    (tmp_path / "config.json").write_text('{"recipe": "flow1"}')
+    with pytest.raises(ModelError, match="run's folder, not a model's") as caught:
+        load_policy(tmp_path)
+    stages = tmp_path / "stages"
+    assert caught.value.mend == (
+        f"Its models are '{stages / 'base' / 'model'}', '{stages}/seed0-dpo/training/final', "
+        f"'{stages}/seed0-ipo/training/final' and 2 more"
+    )
+
+
+@pytest.mark.parametrize("config", ["{}", "[]", '{"hidden_size": 32}'])
+def test_a_config_without_a_model_type_is_one_clear_error(config: str, tmp_path: Path) -> None:
+    folder = tmp_path / "gpt2"  # transformers would take the type from this name
+    folder.mkdir()
+    (folder / "config.json").write_text(config)
+    with pytest.raises(ModelError, match=r"gpt2: its config\.json has no 'model_type'.*Name the"):
+        load_policy(folder)
+
+
+def test_a_folder_without_a_tokenizer_is_told_in_whole_sentences(tmp_path: Path) -> None:
+    folder = random_policy(configs()["llama"], toys.tokenizer()).save(tmp_path / "model")
+    for path in folder.glob("tokenizer*"):
+        path.unlink()
+    with pytest.raises(ModelError, match=r"could not be loaded \(.*\.\)") as caught:
+        load_policy(folder)
+    assert "\n" not in str(caught.value)
+
+
 @pytest.fixture
 def online(tmp_path: Path, monkeypatch: Any) -> Iterator[Any]:
     """A hub of our own: `answer` is how it treats a request; what was asked is in `asked`."""

@@ -17,7 +17,13 @@ from handrail.models.device import resolve_device, resolve_dtype
 from handrail.models.hub import found
 from handrail.models.policy import Policy, positions_of
 from handrail.models.settings import ModelSettings
-from handrail.models.whole import causal_config, check_tokenizer, load_weights, quietly
+from handrail.models.whole import (
+    causal_config,
+    check_folder,
+    check_tokenizer,
+    load_weights,
+    quietly,
+)
 from handrail.records import ModelError
 
 WORLD = "world"
@@ -161,14 +167,7 @@ def _resolve(name: str) -> str:
         return str(folder)
     path = Path(name).expanduser()
     if path.is_dir():
-        if not (path / "config.json").is_file():
-            adapter = (path / "adapter_config.json").is_file()
-            raise ModelError(
-                f"the folder holds {'an adapter alone' if adapter else 'no model'}: there is no "
-                "config.json in it",
-                "Name the folder that Policy.save() or save_pretrained() wrote",
-                name,
-            )
+        check_folder(path, name)
         return str(path)
     if path.exists() or name.startswith((".", "/", "~")) or name.count("/") > 1:
         raise ModelError("there is no such folder", "Check the path to the model", name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import warnings
@@ -44,8 +45,61 @@ def _reason(error: Exception) -> str:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     if not lines:
         return type(error).__name__
-    said = " ".join(lines[:2]) if lines[0].endswith(":") else lines[0]
+    said = lines[0]
+    if said.endswith(":"):  # a list follows, up to its full stop
+        ends = (i for i, line in enumerate(lines[1:], 2) if line.endswith("."))
+        said = " ".join(lines[: next(ends, len(lines))])
     return said if isinstance(error, OSError | ValueError) else f"{type(error).__name__}: {said}"
+
+
+def check_folder(folder: Path, name: str) -> None:
+    """Refuse a folder whose config.json is none of a model's.
+
+    A config.json that cannot be read is left to the loader, which says where it is broken.
+
+    Raises:
+        ModelError: there is no config.json, it states no model type, or this is the folder of a
+            run, whose models are named.
+    """
+    config = folder / "config.json"
+    try:
+        told = json.loads(config.read_text("utf-8"))
+    except FileNotFoundError:
+        told = None
+    except (OSError, ValueError):
+        return
+    if isinstance(told, dict) and "model_type" in told:
+        return
+    models = _models_of_run(folder)
+    if models:
+        shown = ", ".join(f"'{Path(name) / model}'" for model in models[:3])
+        more = f" and {len(models) - 3} more" if len(models) > 3 else ""
+        raise ModelError(
+            "this is a run's folder, not a model's",
+            f"Its model is {shown}" if len(models) == 1 else f"Its models are {shown}{more}",
+            name,
+        )
+    if told is None:
+        adapter = (folder / "adapter_config.json").is_file()
+        raise ModelError(
+            f"the folder holds {'an adapter alone' if adapter else 'no model'}: there is no "
+            "config.json in it",
+            "Name the folder that Policy.save() or save_pretrained() wrote",
+            name,
+        )
+    # transformers would guess the type by the folder's name.
+    raise ModelError(
+        "its config.json has no 'model_type', so it is none of a transformers model",
+        "Name the folder that save_pretrained() wrote, or add the type to config.json",
+        name,
+    )
+
+
+def _models_of_run(folder: Path) -> list[Path]:
+    """Where `train` (final) or a recipe (stages) keeps whole models, from the run's folder on."""
+    places = ("final", "stages/base/model", "stages/*/training/final")
+    found = [path for place in places for path in sorted(folder.glob(f"{place}/config.json"))]
+    return [path.parent.relative_to(folder) for path in found]
 
 
 def causal_config(where: str, name: str) -> Any:
