@@ -13,6 +13,8 @@ from handrail.reports import Examples
 
 TURNS = world.training_turns(12, 5)[:24]
 GAINED, LOST = "SFT→IPO keeps what M1-SFT breaks", "SFT→IPO breaks what M1-SFT keeps"
+BOTH = "M1-SFT and SFT→IPO both break a rule"
+NEITHER = "M1-SFT and SFT→IPO both keep every rule"
 FOUR = [(n, GAINED) for n in range(4)]
 
 
@@ -50,7 +52,8 @@ def findings(before: str, after: str) -> SimpleNamespace:
         ("xxxxxxxxxxxx....", "............x...", [(n, GAINED) for n in range(6)]),
         ("xx....", "..x...", [(0, GAINED), (1, GAINED), (2, LOST)]),
         ("x" * 8 + "." * 8, "." * 8 + "x" * 4 + "." * 4, [*FOUR, (8, LOST), (9, LOST)]),
-        ("x.x", "x.x", []),
+        ("..x?.x.", "..x?.x.", [(2, BOTH), (5, BOTH), (0, NEITHER)]),
+        ("?", "x", []),
     ],
 )  # fmt: skip
 def test_examples_are_turns_that_differ_in_the_proportion_in_which_they_occur(

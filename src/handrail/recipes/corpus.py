@@ -105,10 +105,14 @@ class Corpora:
 
     def _from_files(self, seed: int) -> Corpus:
         files, settings = self._files, self.settings
+        train = _drawn(files.train, settings.train_points, seed)
+        feedback = _drawn(files.feedback, self._wanted, seed)
+        spare = [
+            *_beyond("train", "points", files.train, train),
+            *_beyond("feedback", "points", files.feedback, feedback),
+        ]
         return replace(
-            files,
-            train=tuple(_drawn(files.train, settings.train_points, seed)),
-            feedback=tuple(_drawn(files.feedback, self._wanted, seed)),
+            files, train=tuple(train), feedback=tuple(feedback), skipped=(*files.skipped, *spare)
         )
 
     @cached_property
@@ -171,11 +175,13 @@ def _read(settings: FlowSettings, feedback_points: int) -> Corpus:
     if len(test) < len(parts["test"]):
         lost = len(parts["test"]) - len(test)
         skipped.append(Skip(what="test turn", reason="no guardrail applies to it", count=lost))
+    drawn = _drawn(test, settings.test_turns, _TEST_SEED)
+    skipped += _beyond("test", "turns", test, drawn)
     return Corpus(
         name=Path(path).name,
         train=tuple(parts["train"]),
         feedback=tuple(parts.get("feedback", ())),
-        test=tuple(_drawn(test, settings.test_turns, _TEST_SEED)),
+        test=tuple(drawn),
         assessor=RuleAssessor() if guide is None else FlowAssessor(guide),
         skipped=tuple(skipped),
         allows=None if guide is None else star.allows_by(guide),
@@ -276,6 +282,13 @@ def _drawn(turns: Sequence[Turn], n: int, seed: int) -> list[Turn]:
     """Whole conversations in an order that the seed decides, until they hold `n` turns."""
     ordered = sorted(turns, key=lambda t: spread(f"{seed}:{t.conversation_id or t.id}"))
     return _whole(ordered, n) if n else []
+
+
+def _beyond(part: str, unit: str, turns: Sequence[Turn], drawn: Sequence[Turn]) -> list[Skip]:
+    """The turns of a part that its setting, such as `train_points`, leaves unused."""
+    reason = f"beyond {part}_{unit}; raise it to use more"
+    lost = len(turns) - len(drawn)
+    return [Skip(what=f"{part} turn", reason=reason, count=lost)] if lost else []
 
 
 def whole_conversations(turns: Sequence[Turn]) -> list[Conversation]:

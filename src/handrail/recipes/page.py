@@ -44,7 +44,7 @@ _CURVES = {
     "logps/rejected": "log-probability of the worse reply (nats)",
 }
 _OBJECTIVES = {s.name: s.objective for s in (*FLOW1, FLOW2_SFT, *FLOW2)}
-_SHOWN = 6  # example turns
+_SHOWN, _ALIKE = 6, 3  # example turns: where systems differ, and where none does
 
 
 def conclude(run: Run, outcomes: Outcomes) -> dict[str, Any]:
@@ -121,7 +121,7 @@ def sections(findings: Findings) -> list[Section]:
         *_real(findings),
         Curves(_curves(findings), _CURVES),
         Lengths(_lengths(findings), standard="chosen"),
-        Examples(_examples(findings), note="Turns on which the systems differ most."),
+        Examples(_examples(findings)),
         LeftOut(_skips(findings), _counts(findings)),
         JudgeQuality(findings.comparisons, judge=outcomes.seeds[0].corpus.assessor.name),
     ]
@@ -223,10 +223,13 @@ def _lengths(findings: Findings) -> dict[str, list[float]]:
 
 
 def _examples(findings: Findings) -> list[Example]:
-    """Turns where SFT and the aligned system differ in what they break, gains and losses both."""
+    """Turns where SFT and the aligned system differ in what they break, gains and losses both.
+
+    Where they nowhere do, turns on which both break something, or the first ones.
+    """
     outcomes = findings.outcomes
     one, assessed = outcomes.seeds[0], findings.assessed[0]
-    gained, lost = [], []
+    gained, lost, broken, kept = [], [], [], []
     for i, turn in enumerate(outcomes.turns):
         before, after = assessed[outcomes.sft][i], assessed[outcomes.aligned][i]
         if not (isinstance(before, Assessment) and isinstance(after, Assessment)):
@@ -235,10 +238,14 @@ def _examples(findings: Findings) -> list[Example]:
             gained.append((i, turn, f"{outcomes.aligned} keeps what {outcomes.sft} breaks"))
         elif after.breaks and not before.breaks:
             lost.append((i, turn, f"{outcomes.aligned} breaks what {outcomes.sft} keeps"))
+        elif before.breaks:
+            broken.append((i, turn, f"{outcomes.sft} and {outcomes.aligned} both break a rule"))
+        else:
+            kept.append((i, turn, f"{outcomes.sft} and {outcomes.aligned} both keep every rule"))
     # In the proportion in which they occur, so that the examples do not flatter.
     share = len(gained) / max(1, len(gained) + len(lost))
     take = min(len(gained), round(_SHOWN * share))
-    picked = gained[:take] + lost[: _SHOWN - take]
+    picked = gained[:take] + lost[: _SHOWN - take] or (broken + kept)[:_ALIKE]
     shown = list(dict.fromkeys([BASE, outcomes.sft, outcomes.aligned]))
     return [
         Example(

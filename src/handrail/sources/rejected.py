@@ -60,7 +60,8 @@ def add_rejected(
         assessor: says which guardrails a candidate breaks; by default the playbook's checks.
         allows: whether the guidelines allow a reply at this turn (`Guide.allows` for STAR).
         most: how many rejected replies the turn gets.
-        tally: counts what was kept and refused.
+        tally: counts what was kept and refused; a candidate that would do where the turn has
+            `most` already is neither.
 
     Returns:
         the turn with the chosen reply at rank 1, desirable, and the rejected ones at rank 2,
@@ -80,7 +81,7 @@ def add_rejected(
         reason = refusal(turn, candidate.text, taken, allows)
         breaks: tuple[str, ...] = ()
         if not reason and len(added) >= most:
-            reason = "the turn has enough"
+            continue  # neither kept nor refused
         if not reason:
             breaks = assessor.assess(turn, candidate.text).breaks
             reason = "" if breaks else "keeps every guardrail that applies"
