@@ -53,7 +53,7 @@ def test_options_config_and_set_reach_the_recipe(capsys: pytest.CaptureFixture[s
 def test_a_reader_gets_the_headline_with_its_interval(capsys: pytest.CaptureFixture[str]) -> None:
     assert invoke(["run", "small1"]) == 0
     out = capsys.readouterr().out
-    assert "+12.0% (95 % interval +5.0% to +19.0%)" in out
+    assert "+12.0 points (95 % interval +5.0 to +19.0)" in out
     assert f"Report: {Path('runs/small1/report.html')}" in out
 
 

@@ -77,12 +77,14 @@ def command(
 
 def _text(summary: dict[str, Any], folder: Path) -> str:
     """The result table of a run and its headline, for a reader."""
+    from handrail.reports.numbers import points
+
     lines = [_rates(summary)] if summary.get("rates") else []
-    gain = summary.get("adherence_gain")
-    if gain:
+    gain = summary.get("adherence_gain") or {}
+    if gain.get("estimate") is not None:
+        found, low, high = (points(gain[key]) for key in ("estimate", "low", "high"))
         lines.append(
-            "Adherence, aligned minus SFT: "
-            f"{gain['estimate']:+.1%} (95 % interval {gain['low']:+.1%} to {gain['high']:+.1%})"
+            f"Adherence, aligned minus SFT: {found} points (95 % interval {low} to {high})"
         )
     lost = sum(one["count"] for one in summary.get("left_out", ()))
     if lost:
