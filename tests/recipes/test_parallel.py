@@ -136,6 +136,7 @@ def test_all_seeds_are_made_and_heard(monkeypatch: pytest.MonkeyPatch, tmp_path:
         told = ahead(monkeypatch, tmp_path, SAYS, [3, 4, 5])
     assert {at for at in told if at[0] == "speak"} == {("speak", n, 9, "") for n in (3, 4, 5)}
     assert [at for at in told if at[0] == "threads"] == [("threads", 3, 9, "")] * 3
+    assert [at[1:] for at in told if at[0] == "seeds get ready"] == [(0, 2), (1, 2), (2, 2)]
     assert {str(w.message)[:6] for w in warned} == {"seed 3", "seed 4", "seed 5"}
 
 

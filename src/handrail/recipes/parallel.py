@@ -35,6 +35,8 @@ _START = (
     "import sys; sys.path.append(sys.argv[1]); from handrail.recipes.worker import main; main()"
 )
 
+_READY = "seeds get ready"  # what is shown while processes import libraries and read the data
+
 
 def how_many(settings: FlowSettings) -> int:
     """How many seeds to train at once.
@@ -64,6 +66,8 @@ def make_ahead(
     waiting = deque(seeds)
     said: queue.SimpleQueue[tuple[int, dict[str, Any]]] = queue.SimpleQueue()
     running: dict[int, subprocess.Popen[str]] = {}
+    heard: set[int] = set()
+    run.progress(_READY, 0, most)
     try:
         while waiting or running:
             while waiting and len(running) < most:
@@ -71,6 +75,9 @@ def make_ahead(
                 running[seed] = _start(run, flow, settings, seed, threads)
                 threading.Thread(target=_listen, args=(seed, running[seed], said)).start()
             seed, message = said.get()
+            if len(heard) < most and seed not in heard:
+                heard.add(seed)
+                run.progress(_READY, len(heard), most)
             if "end" not in message:
                 _heed(run, message)
                 continue
