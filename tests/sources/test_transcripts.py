@@ -7,6 +7,8 @@ import json
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from handrail.records import HandrailError, RecordError, SettingError
 from handrail.sources.transcripts import Imported, Mapping, load
@@ -183,10 +185,90 @@ def test_conversations_without_an_agent(tmp_path: Path) -> None:
     assert list(_shape(load(path, MAPPING, on_error="skip"))) == ["b"]
 
 
-def test_a_conversation_id_twice(tmp_path: Path) -> None:
-    row = {"id": "x", "messages": [{"role": "agent", "text": "Hi"}]}
-    with pytest.raises(RecordError, match="came before"):
-        load(_write(tmp_path / "a.jsonl", [row, row]))
+def _talk(name: object, said: str = "Hi", role: str = "agent") -> dict[str, object]:
+    return {"id": name, "messages": [{"role": role, "text": said}]}
+
+
+def test_the_first_conversation_of_an_id_is_kept_and_later_ones_are_counted(
+    tmp_path: Path,
+) -> None:
+    rows = [_talk("c1", "one"), _talk("c2"), _talk("c1", "two"), _talk("c3"), _talk("c1", "three")]
+    path = _write(tmp_path / "a.jsonl", [*rows, {"id": "c2", "messages": None}])
+    with pytest.raises(RecordError, match=r"'c1' came before .*line 1\)") as caught:
+        load(path)
+    assert caught.value.where == f"{path}, line 3"
+    imported = load(path, on_error="skip")
+    assert _shape(imported) == {
+        "c1": [("assistant", "one")],
+        "c2": [("assistant", "Hi")],
+        "c3": [("assistant", "Hi")],
+    }
+    assert [skip.where for skip in imported.skipped] == [f"{path}, line {n}" for n in (3, 5, 6)]
+    (only,) = load(
+        _write(path, [{"id": "c2", "messages": None}, _talk("c4")]), on_error="skip"
+    ).skipped
+    assert only.reason.startswith("field 'messages' is not a list of messages")
+
+
+def test_rows_of_a_conversation_that_came_whole_are_left_out(tmp_path: Path) -> None:
+    row = {"id": "c1", "role": "agent", "text": "Hello"}
+    whole_first = load(_write(tmp_path / "a.jsonl", [_talk("c1"), row]), on_error="skip")
+    assert _shape(whole_first) == {"c1": [("assistant", "Hi")]}
+    assert len(whole_first.skipped) == 1
+    rows_first = load(_write(tmp_path / "b.jsonl", [row, _talk("c1")]), on_error="skip")
+    assert _shape(rows_first) == {"c1": [("assistant", "Hello")]}
+    assert len(rows_first.skipped) == 1
+
+
+def test_rows_without_an_id_get_one_that_no_earlier_row_has(tmp_path: Path) -> None:
+    path = _write(tmp_path / "a.jsonl", [_talk("a-2"), _talk(None), _talk("a-2"), _talk(None)])
+    imported = load(path, on_error="skip")
+    assert list(_shape(imported)) == ["a-2", "a-3", "a-4"]
+    assert len(imported.skipped) == 1
+
+
+WHOLE_ROWS = st.one_of(
+    st.builds(
+        _talk,
+        st.sampled_from(["c1", "c2", 3, None]),
+        st.sampled_from(["Hi", "Yes?", " "]),
+        st.sampled_from(["agent", "customer", "nobody"]),
+    ),
+    st.sampled_from([{"id": "c1", "messages": None}, {"messages": ["Hi"]}, ["no object"], {}]),
+)
+
+
+@given(rows=st.lists(WHOLE_ROWS, min_size=1, max_size=8))
+@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_every_conversation_of_a_row_is_read_or_counted(tmp_path: Path, rows: list[object]) -> None:
+    imported = load(_write(tmp_path / "a.jsonl", rows), on_error="skip")
+    assert len(imported.records) + sum(skip.count for skip in imported.skipped) == len(rows)
+    firsts: dict[str, object] = {}
+    for row in rows:
+        if isinstance(row, dict) and row.get("id") is not None:
+            firsts.setdefault(str(row["id"]), row)
+    for name, talk in _shape(imported).items():
+        if not name.startswith("a-"):
+            assert firsts[name] == _talk(json.loads(name) if name == "3" else name, talk[0][1])
+
+
+MESSAGE_ROWS = st.fixed_dictionaries(
+    {
+        "id": st.sampled_from(["c1", "c2", "c3"]),
+        "role": st.sampled_from(["agent", "agent", "customer", "nobody"]),
+        "text": st.sampled_from(["Hi", "Yes?", " ", 7]),
+    }
+)
+
+
+@given(rows=st.lists(MESSAGE_ROWS, min_size=1, max_size=10))
+@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_every_conversation_of_many_rows_is_read_or_counted_once(
+    tmp_path: Path, rows: list[object]
+) -> None:
+    imported = load(_write(tmp_path / "a.jsonl", rows), on_error="skip")
+    named = {row["id"] for row in rows if isinstance(row, dict)}
+    assert len(imported.records) + sum(skip.count for skip in imported.skipped) == len(named)
 
 
 LATIN = 'chat,who,said\na,customer,"Grüße"\na,agent,"Ça va – ja"\n'

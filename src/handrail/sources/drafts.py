@@ -17,9 +17,10 @@ Piece = tuple[Any, str, str, str]  # place in the order, role, text, where it st
 
 @dataclass
 class Draft:
-    """A conversation while its rows are collected."""
+    """A conversation while its rows are collected; `whole`: one row holds all of it."""
 
     where: str
+    whole: bool = False
     pieces: list[tuple[Any, str, str, str]] = field(
         default_factory=list
     )  # order, role, text, where

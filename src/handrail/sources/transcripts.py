@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -14,42 +15,12 @@ from pydantic import ValidationError
 
 from handrail.records import Conversation, Loaded, Message, Playbook, Provenance, RecordError, Skip
 from handrail.records.store import OnError
-from handrail.records.types import Noun
 from handrail.sources.drafts import Draft, cleaned, have, identity
+from handrail.sources.mapping import Mapping as Mapping
 from handrail.sources.reading import invalid
 from handrail.sources.roles import note_swapped, role_table
 from handrail.sources.rules import load_playbook, make_playbook
 from handrail.sources.tables import Row, table_rows
-
-_NAMES: dict[str, tuple[str, ...]] = {
-    "conversation": (
-        "conversation", "conversation_id", "dialogue_id", "dialog_id", "session_id", "session",
-        "chat_id", "thread_id", "ticket_id", "call_id", "id",
-    ),
-    "role": ("role", "speaker", "from", "author", "sender", "participant"),
-    "text": ("text", "content", "message", "value", "utterance", "body"),
-    "messages": ("messages", "turns", "conversations", "dialogue", "utterances"),
-}  # fmt: skip
-
-
-class Mapping(Noun):
-    """Which column or field holds what; None finds the usual names by itself.
-
-    `agent`, `customer`, `tool` and `system` are the names that the roles have in the file, beside
-    the usual ones. `playbook` names a column with a playbook file's name or a list of rules.
-    `messages` is the field with the list where one row is a whole conversation.
-    """
-
-    conversation: str | None = None
-    role: str | None = None
-    text: str | None = None
-    order: str | None = None
-    messages: str | None = None
-    playbook: str | None = None
-    agent: str | tuple[str, ...] = ()
-    customer: str | tuple[str, ...] = ()
-    tool: str | tuple[str, ...] = ()
-    system: str | tuple[str, ...] = ()
 
 
 @dataclass
@@ -119,85 +90,103 @@ class _Reader:
         )
         self.playbooks: dict[str, Playbook] = {}
 
-    def attempt(self, where: str, do: Callable[[], object]) -> bool:
-        """Run; a fault stops or is counted. True where it went well."""
+    def attempt(self, where: str, do: Callable[[], object]) -> None:
+        """Run; a fault stops, or is counted as one conversation left out."""
         try:
             do()
         except RecordError as error:
-            if self.on_error == "stop":
-                raise
-            # A fault of another file (a playbook's) keeps its place beside the conversation's.
-            own = error.where.startswith(str(self.path))
-            reason, place = (error.told, error.where) if own else (str(error), where)
-            self.imported.skipped.append(Skip(what="conversation", reason=reason, where=place))
-            return False
-        return True
+            self._leave_out("conversation", where, error)
+
+    def _leave_out(self, what: str, where: str, error: RecordError) -> None:
+        if self.on_error == "stop":
+            raise error
+        # A fault of another file (a playbook's) keeps its place beside the conversation's.
+        own = error.where.startswith(str(self.path))
+        reason, place = (error.told, error.where) if own else (str(error), where)
+        self.imported.skipped.append(Skip(what=what, reason=reason, where=place))
 
     def collect(self, found: Iterable[Row]) -> dict[str, Draft]:
         """All rows by conversation, in the order in which conversations begin."""
         drafts: dict[str, Draft] = {}
         for row in found:
-            if not self.attempt(row.where, partial(self._take, row, drafts)):
-                name = self._name(row.fields)
-                if name is not None:
-                    drafts.setdefault(name, Draft(row.where)).bad = True
+            try:
+                self._take(row, drafts)
+            except RecordError as error:
+                self._spoil(row, drafts, error)
         return drafts
+
+    def _spoil(self, row: Row, drafts: dict[str, Draft], error: RecordError) -> None:
+        """Leave out what a faulty row belongs to, each conversation counted once.
+
+        A row that is a conversation by itself, or repeats the id of one, spoils no other.
+        """
+        name = self._name(row.fields)
+        if name is None:
+            self._leave_out("row", row.where, error)
+            return
+        whole = self.mapping.is_whole(row.fields)
+        draft = drafts.setdefault(name, Draft(row.where, whole))
+        alone = whole or draft.whole
+        if alone or not draft.bad:
+            self._leave_out("conversation", row.where, error)
+        draft.bad |= draft.where == row.where or not alone
 
     def _name(self, fields: dict[str, Any]) -> str | None:
         """The conversation that a faulty row belongs to, where it can be told."""
         try:
-            value = fields.get(self._field("conversation", fields, ""))
+            key = self.mapping.find("conversation", fields, "")
+            return identity(fields[key], key, "")
         except RecordError:
             return None
-        return str(value) if isinstance(value, str | int) and str(value).strip() else None
 
     def _take(self, row: Row, drafts: dict[str, Draft]) -> None:
         if row.fault is not None:
             raise row.fault
-        messages = self._field("messages", row.fields, row.where, optional=True)
-        if messages and isinstance(row.fields.get(messages), list):
-            self._take_conversation(row, row.fields[messages], drafts)
+        if self.mapping.is_whole(row.fields):
+            self._take_conversation(row, drafts)
             return
-        if self.mapping.messages and messages:
-            raise RecordError(
-                f"field '{messages}' is not a list of messages", "Give a list", row.where
-            )
-        key = self._field("conversation", row.fields, row.where)
+        key = self.mapping.find("conversation", row.fields, row.where)
         name = identity(row.fields.get(key), key, row.where)
         draft = drafts.setdefault(name, Draft(row.where))
+        if draft.whole:
+            raise _came_before(name, draft, row.where)
         self._note_playbook(draft, row)
         self._take_message(row.fields, row.where, draft)
 
-    def _take_conversation(self, row: Row, messages: list[Any], drafts: dict[str, Draft]) -> None:
-        key = self._field("conversation", row.fields, row.where, optional=True)
+    def _take_conversation(self, row: Row, drafts: dict[str, Draft]) -> None:
+        key = self.mapping.find("conversation", row.fields, row.where, optional=True)
         value = row.fields.get(key) if key else None
-        name = (
-            f"{self.path.name.split('.')[0]}-{len(drafts) + 1}"
-            if value is None
-            else identity(value, key, row.where)
-        )
+        if value is None:
+            names = (f"{self.path.name.split('.')[0]}-{n}" for n in count(len(drafts) + 1))
+            name = next(name for name in names if name not in drafts)
+        else:
+            name = identity(value, key, row.where)
         if name in drafts:
+            raise _came_before(name, drafts[name], row.where)
+        draft = drafts[name] = Draft(row.where, whole=True)
+        try:
+            self._note_playbook(draft, row)
+            self._take_messages(row, draft)
+        except RecordError:
+            draft.bad = True
+            raise
+
+    def _take_messages(self, row: Row, draft: Draft) -> None:
+        field = self.mapping.find("messages", row.fields, row.where)
+        messages = row.fields[field]
+        if not isinstance(messages, list):
             raise RecordError(
-                f"the conversation '{name}' came before ({drafts[name].where})",
-                "Give each conversation its own id",
-                row.where,
+                f"field '{field}' is not a list of messages", "Give a list", row.where
             )
-        draft = drafts[name] = Draft(row.where)
-        self._note_playbook(draft, row)
         for number, message in enumerate(messages, start=1):
             where = f"{row.where}, message {number}"
             if not isinstance(message, dict):
-                draft.bad = True
                 raise RecordError(
                     f"expected an object, found {type(message).__name__}",
                     "Each message has a role and a text",
                     where,
                 )
-            try:
-                self._take_message(message, where, draft)
-            except RecordError:
-                draft.bad = True
-                raise
+            self._take_message(message, where, draft)
 
     def _note_playbook(self, draft: Draft, row: Row) -> None:
         column = self.mapping.playbook
@@ -210,8 +199,8 @@ class _Reader:
         draft.playbook = draft.playbook or row.fields[column]
 
     def _take_message(self, fields: dict[str, Any], where: str, draft: Draft) -> None:
-        role_key = self._field("role", fields, where)
-        text_key = self._field("text", fields, where)
+        role_key = self.mapping.find("role", fields, where)
+        text_key = self.mapping.find("text", fields, where)
         role = self.roles.role(fields.get(role_key), role_key, where)
         text = fields.get(text_key)
         if text is not None and not isinstance(text, str):
@@ -230,20 +219,6 @@ class _Reader:
                     where,
                 )
         draft.pieces.append((order, role, text or "", where))
-
-    def _field(self, what: str, fields: dict[str, Any], where: str, optional: bool = False) -> str:
-        """The name of the field that holds `what` in these fields."""
-        asked = getattr(self.mapping, what)
-        names = (asked,) if asked else _NAMES[what]
-        name = next((n for n in names if n in fields), "")
-        if not name and not optional:
-            wanted = f"'{asked}'" if asked else f"for the {what}"
-            raise RecordError(
-                f"there is no field {wanted}",
-                f"{have(fields)}; say which one with --map {what}=FIELD ({what}= in Python)",
-                where,
-            )
-        return name
 
     def finish(self, name: str, draft: Draft) -> None:
         """The conversation of a draft: ordered, cleaned, with its playbook."""
@@ -281,3 +256,11 @@ class _Reader:
                 draft.where,
             ) from None
         return make_playbook(data, draft.where, self.path.name)
+
+
+def _came_before(name: str, first: Draft, where: str) -> RecordError:
+    return RecordError(
+        f"the conversation '{name}' came before ({first.where})",
+        "Give each conversation its own id",
+        where,
+    )
