@@ -12,7 +12,15 @@ import pytest
 import handrail
 from handrail import world
 from handrail.cli.group import invoke
-from handrail.records import RecordError, SettingError, Turn, read_jsonl, write_jsonl
+from handrail.records import (
+    HandrailWarning,
+    Provenance,
+    RecordError,
+    SettingError,
+    Turn,
+    read_jsonl,
+    write_jsonl,
+)
 
 
 @pytest.fixture(scope="module")
@@ -86,6 +94,10 @@ def test_from_turns_to_verdicts_by_commands(
     for figure in (*judged["rates"], *judged["win_rates"]):
         assert figure["low"] <= figure["estimate"] <= figure["high"]
         assert figure["n"] > 0
+    assert (judged["judge"], judged["judge_because"]) == (
+        "oracle",
+        "every turn is the care world's",
+    )
     assert handrail.read("verdicts.jsonl").records[0].judge == "oracle"
 
 
@@ -259,6 +271,52 @@ def test_what_cannot_be_judged_is_an_error(capsys: pytest.CaptureFixture[str]) -
     with pytest.raises(SettingError, match="no verdicts to write"):
         handrail.judge({"people": turns}).write("v.jsonl")
     assert not Path("v.jsonl").exists()
+
+
+def _foreign(turns: list[Turn]) -> list[Turn]:
+    """The turns as another data set's, by their provenance."""
+    return [t.model_copy(update={"provenance": Provenance(source="mine")}) for t in turns]
+
+
+@pytest.mark.usefixtures("work")
+def test_the_oracle_judges_by_default_only_what_the_care_world_made(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    turns = handrail.read("test.jsonl").records
+    write_jsonl("mine.jsonl", _foreign(turns))
+    write_jsonl("mixed.jsonl", [*turns[1:], *_foreign(turns[:1])])
+    every = {"adherence", "naturalness", "hallucination"}
+    for file, judge, dimensions, foreign in (
+        ("test.jsonl", "oracle", every, 0),
+        ("mine.jsonl", "rules", {"adherence"}, len(turns)),
+        ("mixed.jsonl", "rules", {"adherence"}, 1),
+    ):
+        found = summary(capsys, "judge", file, "--quiet")
+        assert found["judge"] == judge
+        assert {rate["dimension"] for rate in found["rates"]} == dimensions
+        because = f"{foreign} of {len(turns)} turns not made" if foreign else "every turn is"
+        assert found["judge_because"].startswith(because)
+        assert invoke(["judge", file]) == 0
+        said = capsys.readouterr()
+        assert f"judge: {judge} ({because}" in said.out
+        assert "Warning" not in said.err
+
+
+@pytest.mark.usefixtures("work")
+def test_the_oracle_is_warned_of_on_turns_that_are_not_its_own(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    turns = _foreign(handrail.read("test.jsonl").records)
+    write_jsonl("mine.jsonl", turns)
+    assert invoke(["judge", "mine.jsonl", "--judge", "oracle"]) == 0
+    out, err = capsys.readouterr()
+    assert "judge: oracle\n" in out
+    assert f"Warning: the oracle knows the care world only ({len(turns)} of" in err
+    for judge in ("oracle", world.Oracle()):
+        with pytest.warns(HandrailWarning, match="--judge rules"):
+            assert handrail.judge({"mine": turns}, judge=judge).why == ""
+    with pytest.raises(SettingError, match=r"unknown judge 'orakle'\. Did you mean 'oracle'"):
+        handrail.judge({"mine": turns}, judge="orakle")
 
 
 @pytest.mark.usefixtures("work")

@@ -19,10 +19,11 @@ from handrail.cli.verb import on_error_option, verb
 @click.option("--turns", help="The turns that count.  [default: those of the first file]")
 @click.option(
     "--judge",
-    type=click.Choice(["oracle", "rules"]),
-    default="oracle",
+    type=click.Choice(["auto", "oracle", "rules"]),
+    default="auto",
     show_default=True,
-    help="oracle: the care world's, all three dimensions; rules: the checks of each playbook.",
+    help="oracle: the care world's, all three dimensions; rules: the checks of each playbook, "
+    "adherence only; auto: the oracle where every turn was made by the care world, else rules.",
 )
 @click.option(
     "--out", type=click.Path(path_type=Path), help="Write the verdicts here (of two or more files)."
@@ -40,7 +41,7 @@ def command(
 
     Each file is what `handrail generate` wrote and is named after itself. Each reply is judged by
     itself, and each pair of systems in both orders; every figure has its 95 % interval, resampled
-    by conversation.
+    by conversation. The result says which judge it was.
     """
     from handrail.cli import api
     from handrail.cli.files import apart, read_turns
@@ -62,7 +63,8 @@ def command(
     if out is not None:
         errors = judged.write(out)
         summary |= {"verdicts_file": str(out), "errors_file": errors and str(errors)}
-    lines = [f"{count(judged.turns, 'turn')}, judge: {judged.judge}", ""]
+    because = f" ({judged.why})" if judged.why else ""
+    lines = [f"{count(judged.turns, 'turn')}, judge: {judged.judge}{because}", ""]
     rows = [(r["system"], r["dimension"], _percent(r), str(r["n"])) for r in summary["rates"]]
     lines += [table(rows, ("system", "acceptable in", "share (95 %)", "n"))] if rows else []
     wins = [

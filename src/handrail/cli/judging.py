@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from itertools import chain, combinations
 from pathlib import Path
 from typing import Any
 
+from handrail.cli.console import count
 from handrail.cli.files import as_turns
 from handrail.judges import AssessorJudge, RuleAssessor, assess_systems, compare_systems
 from handrail.ranking import (
@@ -22,6 +24,7 @@ from handrail.ranking import (
 from handrail.records import (
     DIMENSIONS,
     Assessor,
+    HandrailWarning,
     JudgeError,
     Loaded,
     RecordError,
@@ -34,11 +37,15 @@ from handrail.records import (
 )
 
 Progress = Callable[[str, float, float], None]
+JUDGES = ("auto", "oracle", "rules")
 
 
 @dataclass(frozen=True)
 class Judged:
-    """What a judge said of some systems' replies, and what follows from it."""
+    """What a judge said of some systems' replies, and what follows from it.
+
+    `judge` is the judge's name; `why` says why it was this one where nobody named it.
+    """
 
     verdicts: tuple[Verdict, ...]
     errors: tuple[JudgeError, ...]
@@ -47,6 +54,7 @@ class Judged:
     skipped: tuple[Skip, ...]
     turns: int
     judge: str
+    why: str = ""
 
     def write(self, path: str | Path) -> Path | None:
         """Write the verdicts, and failed judgements beside them; returns the latter's path.
@@ -69,6 +77,7 @@ class Judged:
         """Counts, rates and win rates as plain data."""
         return {
             "judge": self.judge,
+            "judge_because": self.why,
             "turns": self.turns,
             "verdicts": len(self.verdicts),
             "errors": len(self.errors),
@@ -98,7 +107,7 @@ def judge(
     replies: Mapping[str, str | Path | Iterable[Turn] | Loaded[Turn]],
     turns: str | Path | Iterable[Turn] | Loaded[Turn] | None = None,
     *,
-    judge: str | Assessor = "oracle",
+    judge: str | Assessor = "auto",
     progress: Progress | None = None,
 ) -> Judged:
     """Judge each system's first reply at each turn: alone, and against each other system's.
@@ -108,20 +117,23 @@ def judge(
             what `handrail.turns` read of it.
         turns: the turns that count, with context and playbook; by default the first system's.
         judge: "oracle" (the care world's: all three dimensions), "rules" (the executable checks of
-            each turn's playbook: adherence only), or any assessor.
+            each turn's playbook: adherence only), "auto" (the oracle where the provenance of every
+            turn says that it is the care world's, else the rules), or any assessor.
         progress: called as (stage, done, total).
+
+    Warns with a `HandrailWarning` where the oracle is asked for and turns are not the care world's.
 
     Raises:
         HandrailError: unknown judge, no replies, systems without a turn in common, or not one
             reply that the judge can judge.
     """
-    assessor = _assessor(judge)
     if not replies:
         raise SettingError("there are no replies to judge", "Name at least one file of replies")
     read = {name: as_turns(source) for name, source in replies.items()}
     by_system = {name: loaded.records for name, loaded in read.items()}
     given = as_turns(turns) if turns is not None else Loaded(next(iter(by_system.values())))
     asked = given.records
+    assessor, why = _assessor(judge, asked)
     texts, skipped = _aligned(asked, by_system)
     skipped += [skip for loaded in (*read.values(), given) for skip in loaded.skipped]
     told = progress or (lambda stage, done, total: None)
@@ -144,19 +156,32 @@ def judge(
         skipped=tuple(skipped),
         turns=len(asked),
         judge=assessor.name,
+        why=why,
     )
 
 
-def _assessor(judge: str | Assessor) -> Assessor:
-    if not isinstance(judge, str):
-        return judge
-    if judge == "rules":
-        return RuleAssessor()
-    if judge == "oracle":
-        from handrail.world import Oracle
+def _assessor(judge: str | Assessor, turns: Sequence[Turn]) -> tuple[Assessor, str]:
+    """The judge of these turns, and why it is this one where it was not named."""
+    from handrail.world import Oracle, is_ours
 
-        return Oracle()
-    raise SettingError(f"unknown judge '{judge}'", nearest(judge, ("oracle", "rules")))
+    if isinstance(judge, str) and judge not in JUDGES:
+        raise SettingError(f"unknown judge '{judge}'", nearest(judge, JUDGES))
+    foreign = sum(not is_ours(turn) for turn in turns)
+    told = f"{foreign:,} of {count(len(turns), 'turn')} not made by the care world"
+    if judge == "auto":
+        if foreign:
+            return RuleAssessor(), f"{told}, so the checks of each playbook judge adherence only"
+        return Oracle(), "every turn is the care world's"
+    if judge == "rules":
+        return RuleAssessor(), ""
+    named = Oracle() if isinstance(judge, str) else judge
+    if foreign and isinstance(named, Oracle):
+        text = (
+            f"the oracle knows the care world only ({told}), so its figures say nothing of other "
+            "conversations. Judge those by their playbooks: --judge rules (judge='rules')"
+        )
+        warnings.warn(text, HandrailWarning, stacklevel=3)
+    return named, ""
 
 
 def no_verdicts(path: str | Path) -> SettingError:
@@ -171,9 +196,9 @@ def no_verdicts(path: str | Path) -> SettingError:
 def _nothing(errors: Sequence[JudgeError]) -> RecordError:
     """Why a judge judged nothing at all: the most frequent reason."""
     reasons = Counter(error.problem for error in errors).most_common(1)
-    reason, count = reasons[0] if reasons else ("no turns", 0)
+    reason, often = reasons[0] if reasons else ("no turns", 0)
     return RecordError(
-        f"there is nothing to judge: {reason} ({count:,} times)",
+        f"there is nothing to judge: {reason} ({count(often, 'time')})",
         "Write replies with `handrail generate`, and for the judge 'rules' give playbooks checks",
     )
 
@@ -196,13 +221,13 @@ def _aligned(
         missing = sum(text is None for text in texts[name])
         more = sum(len(given.get(i, ())) - 1 for i in wanted if len(given.get(i, ())) > 1)
         other = len(set(given) - wanted)
-        for count, what in (
+        for n, what in (
             (missing, "turns without a reply"),
             (more, "replies after a turn's first"),
             (other, "replies at turns that were not asked about"),
         ):
-            if count:
-                skipped.append(Skip(what=what, reason="not judged", where=name, count=count))
+            if n:
+                skipped.append(Skip(what=what, reason="not judged", where=name, count=n))
     return texts, skipped
 
 

@@ -2,7 +2,7 @@
 
 from handrail.world.base import world_model_path
 from handrail.world.families import families, guardrail
-from handrail.world.generator import generate, turns
+from handrail.world.generator import generate, is_ours, turns
 from handrail.world.oracle import Oracle
 from handrail.world.scene import topics
 from handrail.world.settings import WorldSettings
@@ -14,6 +14,7 @@ __all__ = [
     "families",
     "generate",
     "guardrail",
+    "is_ours",
     "topics",
     "training_turns",
     "turns",

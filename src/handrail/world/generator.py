@@ -14,6 +14,11 @@ from handrail.world.speak import Piece
 PROVENANCE = Provenance(source="care world", licence="Apache-2.0", made_by="handrail.world")
 
 
+def is_ours(turn: Turn) -> bool:
+    """Whether a turn's provenance says that it is the care world's, as the oracle needs it."""
+    return turn.provenance.made_by == PROVENANCE.made_by
+
+
 def hear(scene: Scene, beat: Beat) -> None:
     """Add what the customer says and what the agent is then shown."""
     scene.messages.append(("user", beat.user))
