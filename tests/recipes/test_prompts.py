@@ -10,10 +10,8 @@ from typing import Any
 import pytest
 from transformers import AutoTokenizer
 
-from handrail import world
 from handrail.recipes import RECIPES, report_again
 from handrail.recipes.corpus import Corpora
-from handrail.recipes.prompts import fit
 from handrail.recipes.settings import FlowSettings, QuickstartSettings
 from handrail.records import RenderError, Reply, Turn, read_jsonl
 from handrail.trees import Renderer
@@ -109,36 +107,3 @@ def test_feedback_prompts_too(short_model: Path, tmp_path: Path) -> None:
     stage = tmp_path / "stages" / "seed0-prompts-feedback" / "prompts.json"
     assert json.loads(stage.read_text())["left_out"]
     assert "feedback turn" in page
-
-
-def test_a_cut_prompt_loses_as_few_messages_as_may_be_and_fits(tiny_model: Path) -> None:
-    renderer = Renderer(AutoTokenizer.from_pretrained(tiny_model))
-    turns = world.training_turns(12, 5)
-    sizes = [len(renderer.prompt_ids(t)) for t in turns]
-    bare = max(
-        len(renderer.prompt_ids(t.model_copy(update={"context": t.context[-1:]}))) for t in turns
-    )
-    room = 7
-    positions = max(bare, sorted(sizes)[3]) + room
-    settings = FlowSettings(on_long="cut_context", reply_tokens=room)
-    found = fit(turns, renderer, positions, settings, "test")
-    assert not found.left_out
-    for turn, size in zip(turns, sizes, strict=True):
-        # The slow way: one message after the other.
-        lost = 0
-        while size > positions - room:
-            lost += 1
-            cut = turn.model_copy(update={"context": turn.context[lost:]})
-            size = len(renderer.prompt_ids(cut))
-        assert (found.dropped or {}).get(turn.id, 0) == lost
-    assert found.dropped
-
-
-def test_a_model_that_has_room_for_no_prompt_is_one_clear_error(tiny_model: Path) -> None:
-    renderer = Renderer(AutoTokenizer.from_pretrained(tiny_model))
-    turns = world.training_turns(2, 5)
-    for on_long in ("skip", "cut_context"):
-        settings = FlowSettings(on_long=on_long, reply_tokens=96)
-        with pytest.raises(RenderError, match=r"no test turn leaves room.*Lower reply_tokens"):
-            fit(turns, renderer, 100, settings, "test")
-    assert fit(turns, renderer, None, FlowSettings(), "test").skipped == ()

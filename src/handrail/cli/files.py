@@ -204,6 +204,20 @@ def as_turns(
     return made
 
 
+def some_turns(
+    data: str | Path | Iterable[Turn | Conversation] | Loaded[Any], purpose: str
+) -> Loaded[Turn]:
+    """`as_turns` of data that must hold a turn.
+
+    Raises:
+        RecordError: as `as_turns`, or there are no turns to `purpose`.
+    """
+    read = as_turns(data)
+    if not read.records:
+        raise RecordError(f"there are no turns to {purpose}", "Give at least one")
+    return read
+
+
 def read_turns(console: Console, path: str | Path, on_error: OnError) -> Loaded[Turn]:
     """`as_turns` of a file for a command: warnings go to its notes."""
     loaded = as_turns(path, on_error)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from handrail.cli.files import as_turns
+from handrail.cli.files import some_turns
 from handrail.cli.options import fields, left_out, plain, share
 from handrail.records import (
     Conversation,
@@ -86,7 +86,7 @@ def train(
 
     given = dict(settings or {})
     loading = settings_from(ModelSettings, share(given, parts(objective))["model"])
-    read = as_turns(data)
+    read = some_turns(data, "learn from")
     turns = read.records
     policy = load_policy(model, loading)
     size = sum(p.numel() for p in policy.model.parameters())

@@ -32,12 +32,21 @@ from handrail.cli.verb import on_error_option, style_option, verb
 )
 @style_option
 @on_error_option
+@click.option(
+    "--on-long",
+    type=click.Choice(["refuse", "skip", "cut_context"]),
+    default="refuse",
+    show_default=True,
+    help="A prompt without room for --max-tokens: an error, left out, or without its oldest "
+    "messages.",
+)
 def command(
     console: Console,
     model: str,
     turns: str,
     out: Path,
     on_error: Any,
+    on_long: Any,
     dtype: Any,
     style: Any,
     **draw: Any,
@@ -55,14 +64,18 @@ def command(
     api.sampling(**draw)  # refuses what cannot be before the model is loaded
     read = read_turns(console, turns, on_error)
     sampler = api.load(model, dtype=dtype, style=style)
-    made = api.generate(read, sampler, progress=console.progress, **draw)
+    made = api.generate(read, sampler, on_long=on_long, progress=console.progress, **draw)
     api.write(out, made.turns)
     summary = made.summary() | {"out": str(out)}
     said = count(summary["replies"], "reply", "replies")
     lines = [f"{said} to {count(summary['turns'], 'turn')}: {out}"]
     if made.cut_off:
         lines.append(f"{made.cut_off} were cut off at --max-tokens")
-    lines += [f"{skip.where}: {skip.what}: {skip.reason}" for skip in made.skipped[:5]]
-    if len(made.skipped) > 5:
-        lines.append(f"... and {len(made.skipped) - 5} more left out")
+    reasons = list(summary["skipped_reasons"].items())
+    firsts = {skip.reason: skip for skip in reversed(made.skipped)}
+    for why, times in reasons[:5]:
+        first = firsts[why]
+        lines.append(f"Left out or cut, {times} times: {first.what}: {why}, first {first.where}")
+    if len(reasons) > 5:
+        lines.append(f"... and {sum(n for _, n in reasons[5:]):,} more, for other reasons")
     console.result(summary, "\n".join(lines))

@@ -1,7 +1,7 @@
 """Text to token trees to packed batches: every distinct token of a conversation once."""
 
 from handrail.trees.batch import TreeBatch, TreeLayout, collate, pack, shuffled
-from handrail.trees.branches import TreeSettings
+from handrail.trees.branches import OnLong, TreeSettings, check_on_long
 from handrail.trees.build import Forest, build_trees
 from handrail.trees.render import Renderer
 from handrail.trees.tree import Block, TokenTree, TreeReply, Trie
@@ -9,6 +9,7 @@ from handrail.trees.tree import Block, TokenTree, TreeReply, Trie
 __all__ = [
     "Block",
     "Forest",
+    "OnLong",
     "Renderer",
     "TokenTree",
     "TreeBatch",
@@ -17,6 +18,7 @@ __all__ = [
     "TreeSettings",
     "Trie",
     "build_trees",
+    "check_on_long",
     "collate",
     "pack",
     "shuffled",

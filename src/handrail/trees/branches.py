@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 
@@ -48,10 +48,7 @@ class TreeSettings:
 
     def __post_init__(self) -> None:
         """Refuse what cannot be meant."""
-        if self.on_long not in ("refuse", "skip", "cut_context"):
-            raise SettingError(
-                f"on_long is '{self.on_long}'", "Use 'refuse', 'skip' or 'cut_context'"
-            )
+        check_on_long(self.on_long)
         if self.replies not in ("all", "best"):
             raise SettingError(f"replies is '{self.replies}'", "Use 'all' or 'best'")
         if self.max_tokens < 2 or self.tree_tokens < self.max_tokens:
@@ -61,6 +58,12 @@ class TreeSettings:
             )
         if self.share_turns < 0:
             raise SettingError(f"share_turns is {self.share_turns}", "Use 0 or more")
+
+
+def check_on_long(value: str) -> None:
+    """Raise a SettingError for an `on_long` that there is not."""
+    if value not in get_args(OnLong):
+        raise SettingError(f"on_long is '{value}'", "Use 'refuse', 'skip' or 'cut_context'")
 
 
 @dataclass(frozen=True, slots=True)
