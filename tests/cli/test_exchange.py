@@ -78,6 +78,18 @@ def test_transcripts_are_imported_with_named_columns(capsys: pytest.CaptureFixtu
     assert talks[0].playbook.guardrails[0].text == "Be kind."
     assert invoke([*line, "--map", "rolle=who"]) == 2
     assert "Did you mean 'role'?" in capsys.readouterr().err
+    assert invoke([*line, *names, "--map", "agent"]) == 2
+    told = "Error: 'agent' does not say where something is. Write --map NAME=COLUMN\n"
+    assert capsys.readouterr().err == told
+
+
+def test_names_of_columns_and_roles_are_texts_and_not_json() -> None:
+    rows = [{"id": 1, "true": "1", "content": "Hi"}, {"id": 1, "true": "null", "content": "Hello"}]
+    Path("chats.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    names = ["--map", "role=true", "--map", "customer=1", "--map", "agent=null"]
+    assert invoke(["data", "import", "chats.jsonl", "out.jsonl", *names]) == 0
+    (talk,) = files.read_records("out.jsonl").records
+    assert [m.role for m in talk.messages] == ["user", "assistant"]
 
 
 def test_unknown_sources_and_missing_arguments_are_answered(

@@ -118,11 +118,11 @@ def import_(
     """
     from handrail.cli import exchange
     from handrail.cli.files import apart
-    from handrail.cli.verb import assignments
+    from handrail.cli.verb import named
     from handrail.records import write_jsonl
 
     apart(out, file, playbook)
-    names = {name: str(value) for name, value in assignments(mapping).items()}
+    names = named(mapping, "does not say where something is", "--map NAME=COLUMN")
     loaded = exchange.import_(file, names, playbook=playbook, encoding=encoding, on_error=on_error)
     write_jsonl(out, loaded.records)
     kinds = Counter(type(record).__name__.lower() for record in loaded.records)

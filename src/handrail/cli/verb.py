@@ -103,15 +103,27 @@ style_option = click.option(
 
 def assignments(pairs: Sequence[str]) -> dict[str, Any]:
     """`name=value` texts as a dictionary; a value that is JSON is read as such."""
+    values: dict[str, Any] = {}
+    for name, text in named(pairs, "is not a setting", "--set name=value").items():
+        try:
+            values[name] = json.loads(text)
+        except ValueError:
+            values[name] = text
+    return values
+
+
+def named(pairs: Sequence[str], problem: str, form: str) -> dict[str, str]:
+    """`name=text` texts as a dictionary.
+
+    Raises:
+        SettingError: one of another form; tells the `problem` and the `form` to write.
+    """
     from handrail.records.errors import SettingError
 
-    values: dict[str, Any] = {}
+    texts: dict[str, str] = {}
     for pair in pairs:
         name, equals, text = pair.partition("=")
         if not equals or not name.strip():
-            raise SettingError(f"'{pair}' is not a setting", "Write --set name=value")
-        try:
-            values[name.strip()] = json.loads(text)
-        except ValueError:
-            values[name.strip()] = text
-    return values
+            raise SettingError(f"'{pair}' {problem}", f"Write {form}")
+        texts[name.strip()] = text
+    return texts
