@@ -84,8 +84,7 @@ def fit(
     left_out = tuple(n for n in long if n not in dropped)
     if left_out and len(left_out) == len(turns):
         raise RenderError(
-            f"no {what} leaves room for a reply of {reply_tokens} tokens within the model's "
-            f"{positions} positions",
+            f"no {what} leaves room for {reply_tokens} tokens in the model's {positions} positions",
             mend[0].upper() + mend[1:],
         )
     return Fit(left_out, dropped, tuple(skips))
