@@ -152,40 +152,6 @@ def test_settings_are_listed_with_their_meaning_and_shared_out_by_name() -> None
         options.share({"lerning_rate": 1}, kinds)
 
 
-def test_every_training_setting_says_what_it_is() -> None:
-    from handrail.cli.api import training_settings
-
-    rows = [
-        row for name in ("sft", "dpo", "ipo", "kto", "kto_pair") for row in training_settings(name)
-    ]
-    assert not [row["name"] for row in rows if not row["description"]]
-
-
-def test_every_recipe_setting_says_what_it_is() -> None:
-    from handrail.cli.api import list_recipes, recipe_settings
-
-    for name in list_recipes():
-        assert not [r["name"] for r in recipe_settings(name) if not r["description"]]
-
-
-def test_attributes_are_read_from_a_docstring() -> None:
-    doc = """One line.
-
-Attributes:
-    a, b: of two,
-        on two lines. c: on the same line.
-
-Raises:
-    x: not this.
-"""
-    found = options.attributes(doc, ["a", "b", "c", "x"])
-    assert found == {
-        "a": "of two, on two lines.",
-        "b": "of two, on two lines.",
-        "c": "on the same line.",
-    }
-
-
 @pytest.fixture
 def work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)

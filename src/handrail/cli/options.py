@@ -44,7 +44,7 @@ def fields(kind: type) -> dict[str, dict[str, Any]]:
         }
     meaning: dict[str, str] = {}
     for base in reversed(kind.__mro__[:-1]):  # what a class says wins over what it inherits
-        meaning |= attributes(inspect.cleandoc(base.__doc__ or ""), found)
+        meaning |= attributes(inspect.cleandoc(base.__doc__ or ""))
     return {
         name: {
             "name": name,
@@ -65,20 +65,23 @@ def type_text(annotation: Any) -> str:
     return re.sub(r"Optional\[(.*)\]", r"\1 or none", text)
 
 
-def attributes(doc: str, names: Iterable[str]) -> dict[str, str]:
-    """What the "Attributes:" section of a docstring says of each name.
+def attributes(doc: str) -> dict[str, str]:
+    """What the "Attributes:" section of a cleaned docstring says of each name.
 
-    Several names may share a text (`a, b: text`), and several entries a line (`a: one. b: two.`).
+    An entry begins with its name, or several that share the text (`a, b: text`), four spaces in;
+    its further lines stand deeper, so that a name in the middle of a text is text.
     """
     section = doc.partition("Attributes:\n")[2]
     lines = takewhile(lambda line: not line or line.startswith(" "), section.splitlines())
-    text = " ".join(line.strip() for line in lines)
-    name = "(?:" + "|".join(map(re.escape, names)) + ")"
-    parts = re.split(rf"(?:^|(?<=\s))({name}(?:, {name})*): ", text)
-    found: dict[str, str] = {}
-    for heads, meaning in zip(parts[1::2], parts[2::2], strict=True):
-        found |= dict.fromkeys(heads.split(", "), meaning.strip())
-    return found
+    texts: dict[str, list[str]] = {}
+    names: list[str] = []
+    for line in lines:
+        entry = re.fullmatch(r" {4}(\w+(?:, \w+)*): *(.*)", line)
+        if entry:
+            names = entry[1].split(", ")
+        for name in names:
+            texts.setdefault(name, []).append(entry[2] if entry else line.strip())
+    return {name: " ".join(parts).strip() for name, parts in texts.items()}
 
 
 def listing(rows: Iterable[Mapping[str, Any]]) -> str:

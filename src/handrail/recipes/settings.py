@@ -58,7 +58,8 @@ class FlowSettings(BaseModel):
             float32; a run's folder keeps what it began with, on any machine.
         style: of the prompts: "guardrail" (the paper's fig. 1), "chat" (the tokenizer's chat
             template), or "auto", what the tokenizer states (docs/trees.md).
-        batch_size: pairs (or replies) per optimiser step. token_budget: tokens of the largest tree.
+        batch_size: pairs (or replies) per optimiser step.
+        token_budget: tokens of the largest tree.
         on_long: what to do with a prompt and reply over the budget or the model's positions, and
             with a test prompt that leaves no room for `reply_tokens`: "refuse" (an error, before
             anything is trained), "skip" (left out), "cut_context" (its oldest messages left out).
