@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 from collections.abc import Callable
@@ -12,7 +13,7 @@ import pytest
 
 import handrail
 from handrail.cli.group import invoke
-from handrail.records import Message, Playbook, Reply, Turn, write_jsonl
+from handrail.records import Check, Guardrail, Message, Playbook, Reply, Turn, write_jsonl
 
 Run = Callable[..., Any]
 PAIR = {"prompt": "Hi", "chosen": "Hello", "rejected": "Go"}
@@ -175,6 +176,38 @@ def test_nothing_good_is_one_error_and_no_file(run: Run, verb: str) -> None:
     assert not Path("out.jsonl").exists()
 
 
+@pytest.mark.parametrize("ending", ["jsonl", "csv"])
+def test_a_gzip_file_that_is_cut_off_gives_its_whole_lines(run: Run, ending: str) -> None:
+    rows = [{"chat": k, "who": "agent", "said": f"{k}: {k**9}"} for k in range(300)]
+    text = "".join(json.dumps(row) + "\n" for row in rows)
+    if ending == "csv":
+        text = "chat,who,said\n" + "".join(",".join(map(str, r.values())) + "\n" for r in rows)
+    raw = gzip.compress(text.encode())
+    name = f"a.{ending}.gz"
+    Path(name).write_bytes(raw[: len(raw) // 2])
+    line = ["data", "import", name, "out.jsonl", *MAP]
+    assert "cut off or damaged" in run(*line, code=2)
+    assert not Path("out.jsonl").exists()
+    found = run(*line, "--on-error", "skip")
+    kept = found["records"]["conversation"]
+    assert 100 < kept < 300
+    assert [t.id for t in handrail.read("out.jsonl").records] == [str(k) for k in range(kept)]
+    (rest,) = found["skipped"]
+    assert (rest["count"], "cut off or damaged" in rest["reason"]) == (1, True)
+    assert rest["where"].startswith(f"{name}, after line ")
+
+
+def test_records_of_a_gzip_file_that_is_cut_off_are_checked(run: Run) -> None:
+    write_jsonl("whole.jsonl.gz", [TURN.model_copy(update={"id": f"t{k**9}"}) for k in range(99)])
+    raw = Path("whole.jsonl.gz").read_bytes()
+    Path("cut.jsonl.gz").write_bytes(raw[: len(raw) // 2])
+    assert "cut off or damaged" in run("data", "check", "cut.jsonl.gz", code=2)
+    assert invoke(["data", "check", "cut.jsonl.gz", "--on-error", "skip"]) == 2
+    found = handrail.check("cut.jsonl.gz", on_error="skip")
+    assert 0 < found["records"] < 99
+    assert len(found["skipped"]) == 1
+
+
 def test_peek_counts_and_shows_what_it_cannot_read(run: Run) -> None:
     lines("a.jsonl", TURN.model_dump(mode="json"), {"contxt": []})
     text = run("data", "peek", "a.jsonl", text=True)
@@ -198,7 +231,9 @@ def test_verbs_that_write_skip_when_asked(run: Run, verb: str) -> None:
 
 
 def test_judge_skips_when_asked(run: Run) -> None:
-    said = TURN.model_copy(update={"replies": TURN.replies[:1]}).model_dump(mode="json")
+    rule = Guardrail(id="rude", text="Never say go.", check=Check(forbid=("go",)))
+    one = {"replies": TURN.replies[:1], "playbook": Playbook(guardrails=(rule,))}
+    said = TURN.model_copy(update=one).model_dump(mode="json")
     lines("a.jsonl", said, b"{")
     lines("b.jsonl", said)
     assert "a.jsonl, line 2" in run("judge", "a.jsonl", "b.jsonl", code=2)

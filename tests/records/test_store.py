@@ -6,11 +6,12 @@ import errno
 import gzip
 import json
 import os
+import zlib
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from handrail.records import (
@@ -157,11 +158,39 @@ def test_gzip_cut_off_or_damaged(tmp_path: Path) -> None:
     whole = path.read_bytes()
     damaged = bytearray(whole)
     damaged[len(whole) // 2 : len(whole) // 2 + 40] = b"\x00" * 40
-    for broken in (whole[: len(whole) // 2], bytes(damaged), b"plain text, not gzip"):
+    checksum = whole[:-8] + b"\x00" * 4 + whole[-4:]
+    for broken in (whole[: len(whole) // 2], bytes(damaged), checksum, b"plain text, not gzip"):
         path.write_bytes(broken)
-        for mode in ("stop", "skip"):
-            with pytest.raises(RecordError, match="cut off or damaged"):
-                read_jsonl(path, Turn, on_error=mode)  # type: ignore[arg-type]
+        with pytest.raises(RecordError, match="cut off or damaged"):
+            read_jsonl(path, Turn)
+    for broken in (bytes(damaged), checksum, b"plain text, not gzip"):
+        path.write_bytes(broken)
+        with pytest.raises(RecordError, match="cut off or damaged"):
+            read_jsonl(path, Turn, on_error="skip")
+
+
+@given(n=st.integers(0, 40), share=st.floats(0.0, 1.0, exclude_max=True))
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_of_a_gzip_file_that_is_cut_off_the_whole_lines_are_kept(
+    tmp_path: Path, n: int, share: float
+) -> None:
+    path = tmp_path / "a.jsonl.gz"
+    turns = [Turn(id=f"t{i}", tags={"n": str(i**9)}) for i in range(n)]
+    write_jsonl(path, turns)
+    whole = path.read_bytes()
+    cut = 2 + int(share * (len(whole) - 3))
+    path.write_bytes(whole[:cut])
+    loaded = read_jsonl(path, Turn, on_error="skip")
+    kept = len(loaded.records)
+    assert loaded.records == turns[:kept]
+    # All lines that can be decompressed, and no other, are there.
+    text = zlib.decompressobj(wbits=31).decompress(whole[:cut])
+    assert kept == text.count(b"\n")
+    (rest,) = loaded.skipped
+    assert rest.what == "rest of the file"
+    assert rest.count == 1
+    assert "cut off or damaged" in rest.reason
+    assert rest.where == f"{path}, after line {kept}"
 
 
 def test_a_plain_file_cut_off_says_so(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -54,6 +55,19 @@ def test_every_source_keeps_its_contract_and_its_records_come_back(
     turns = source(name).turns(few, path)
     assert len(turns) == sum(m.role == "assistant" for c in few for m in c.messages)
     assert all(isinstance(t, Turn) and t.replies for t in turns)
+
+
+def test_of_a_cut_off_file_the_whole_dialogues_are_kept(tmp_path: Path) -> None:
+    given = need("star", "dev.jsonl.gz")
+    shutil.copy(given.with_name("guidelines.json"), tmp_path)
+    cut = tmp_path / "cut.jsonl.gz"
+    cut.write_bytes(given.read_bytes()[: given.stat().st_size // 8])
+    with pytest.raises(RecordError, match="cut off or damaged"):
+        source("star")(cut)
+    loaded = source("star")(cut, on_error="skip")
+    assert 10 < len(loaded.records) < 100
+    (rest,) = loaded.skipped
+    assert rest.where == f"{cut}, after line {len(loaded.records)}"
 
 
 def test_an_unknown_source() -> None:

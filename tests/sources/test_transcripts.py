@@ -330,6 +330,15 @@ def test_files_cut_off(tmp_path: Path) -> None:
     zipped.write_bytes(gzip.compress(whole.encode())[:-20])
     with pytest.raises(RecordError, match="cut off or damaged"):
         load(zipped, MAPPING)
+    salvaged = load(zipped, MAPPING, on_error="skip")
+    assert salvaged.skipped[0].what == "row"
+    assert "cut off or damaged" in salvaged.skipped[0].reason
+    zipped.write_bytes(gzip.compress(whole.encode())[:-4])  # only the checksum is cut
+    assert _shape(load(zipped, MAPPING, on_error="skip")) == EXPECTED
+    listed = tmp_path / "b.json.gz"
+    listed.write_bytes(gzip.compress(json.dumps(ROWS).encode())[:-20])
+    with pytest.raises(RecordError, match="cut off or damaged"):
+        load(listed, MAPPING, on_error="skip")
 
 
 @pytest.mark.parametrize(

@@ -41,11 +41,12 @@ def read_jsonl(path: str | Path, kind: type[R], on_error: OnError = "stop") -> L
 
     A bad line raises `RecordError` naming file, line, field and mend, or, with
     `on_error="skip"`, is counted in `skipped` while every good line is kept. A record whose id
-    came before is a bad line. Lines end at "\n" only: texts may hold other line breaks.
+    came before is a bad line. Lines end at "\n" only: texts may hold other line breaks. Of a gzip
+    file that is cut off, "skip" keeps the whole lines and counts the rest once.
     """
     loaded: Loaded[R] = Loaded()
     seen: dict[str, str] = {}
-    for number, raw in enumerate(raw_lines(Path(path)), start=1):
+    for number, raw in enumerate(lines_or_rest(Path(path), loaded, on_error), start=1):
         if not raw.strip():
             continue
         where = f"{path}, line {number}"
@@ -87,12 +88,38 @@ def note_once(record: BaseModel, seen: dict[str, str], place: str, where: str) -
     )
 
 
-def raw_lines(path: Path) -> Iterator[bytes]:
-    """The raw lines of a plain or gzip file; a gzip file cut off in the middle is an error."""
+def lines_or_rest(path: Path, loaded: Loaded[Any], on_error: OnError) -> Iterator[bytes]:
+    """`raw_lines`; with on_error="skip" the lost rest of a file is counted in `loaded.skipped`."""
+    lost: list[RecordError] = []
+    yield from raw_lines(path, lost if on_error == "skip" else None)
+    for error in lost:
+        loaded.skipped.append(Skip(what="rest of the file", reason=error.told, where=error.where))
+
+
+def raw_lines(path: Path, lost: list[RecordError] | None = None) -> Iterator[bytes]:
+    """The raw lines of a plain or gzip file.
+
+    Args:
+        path: gzip where its name ends in `.gz`.
+        lost: where a list is given, the fault of a gzip file that is cut off goes into it after
+            the whole lines before the cut, instead of being raised.
+
+    Raises:
+        RecordError: the file cannot be read, is cut off, or is damaged inside. Of the last no line
+            can be trusted: the checksum of a gzip file is one for all of it.
+    """
+    number = 0
     try:
         opener = gzip.open if path.suffix == ".gz" else open
         with opener(path, "rb") as file:
-            yield from file
+            for line in file:
+                number += 1
+                yield line
+    except EOFError as error:
+        problem, mend = f"the file is cut off or damaged ({error})", "Fetch or write it again"
+        if lost is None:
+            raise RecordError(problem, mend, str(path)) from None
+        lost.append(RecordError(problem, mend, f"{path}, after line {number}"))
     except FileNotFoundError:
         raise RecordError(
             "there is no such file",
@@ -105,7 +132,7 @@ def raw_lines(path: Path) -> Iterator[bytes]:
         raise RecordError(
             "this file may not be read", "Change its permissions", str(path)
         ) from None
-    except (EOFError, zlib.error, OSError) as error:
+    except (zlib.error, OSError) as error:
         raise RecordError(
             f"the file is cut off or damaged ({error})", "Fetch or write it again", str(path)
         ) from None

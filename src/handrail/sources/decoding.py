@@ -34,7 +34,13 @@ def mend_encoding(encoding: str | None) -> str:
     )
 
 
-def read_text(path: str | Path, encoding: str | None = None, *, mark: bool = False) -> str:
+def read_text(
+    path: str | Path,
+    encoding: str | None = None,
+    *,
+    mark: bool = False,
+    lost: list[RecordError] | None = None,
+) -> str:
     """The text of a file, gzip or not.
 
     Args:
@@ -43,13 +49,14 @@ def read_text(path: str | Path, encoding: str | None = None, *, mark: bool = Fal
             latin-1 where the file is not UTF-8; any other name is taken as it is.
         mark: leave the code points U+DC80 to U+DCFF in the place of bytes that the encoding does
             not know (`errors="surrogateescape"`), where it can do that, instead of stopping.
+        lost: see `raw_lines`.
 
     Raises:
         RecordError: a byte that the encoding does not know; names its position and the mend.
         SettingError: an encoding that does not exist.
     """
     path = Path(path)
-    raw = b"".join(raw_lines(path))
+    raw = b"".join(raw_lines(path, lost))
     if encoding in (None, "detect"):
         marked = next((name for mark, name in _MARKS if raw.startswith(mark)), None)
         chosen = [marked] if marked else ["utf-8"]

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from handrail.records import Conversation, Loaded, RecordError, Skip
 from handrail.records.faults import one_of, plain
-from handrail.records.store import OnError, raw_lines
+from handrail.records.store import OnError, lines_or_rest, raw_lines
 
 Make = Callable[[dict[str, Any]], Conversation]
 
@@ -26,11 +26,12 @@ def read_each(
         make: may raise KeyError, TypeError, ValueError or `RecordError`; all become one
             `RecordError` with file and line.
         name: what the file should be, for the errors.
-        on_error: "stop" raises at the first bad line, "skip" counts it.
+        on_error: "stop" raises at the first bad line, "skip" counts it, and once the rest of a
+            gzip file that is cut off.
     """
     loaded: Loaded[Conversation] = Loaded()
     seen: dict[str, int] = {}
-    for number, line in enumerate(raw_lines(Path(path)), start=1):
+    for number, line in enumerate(lines_or_rest(Path(path), loaded, on_error), start=1):
         if not line.strip():
             continue
         where = f"{path}, line {number}"

@@ -55,7 +55,8 @@ def table_rows(
         path: the file.
         encoding: see `read_text`.
         on_error: "stop" refuses a file with a byte that the encoding does not know; "skip" makes
-            it the fault of the row in which it stands (JSON, which is read whole, stops).
+            it the fault of the row in which it stands (JSON, which is read whole, stops). So it is
+            with a gzip file that is cut off: its rest is a last row with that fault.
     """
     kind = kind_of(path)
     if kind == "parquet":
@@ -63,7 +64,9 @@ def table_rows(
             yield Row(f"{path}, row {number}", fields)
         return
     name = (encoding or "utf-8").upper()
-    text = read_text(path, encoding, mark=on_error == "skip" and kind != "json")
+    bear = on_error == "skip" and kind != "json"
+    lost: list[RecordError] = []
+    text = read_text(path, encoding, mark=bear, lost=lost if bear else None)
     if kind in ("csv", "tsv"):
         if _SPOILT.search(text.split("\n", 1)[0]):
             raise RecordError(f"the header is not {name}", mend_encoding(encoding), str(path))
@@ -78,6 +81,8 @@ def table_rows(
         problem = f"byte 0x{ord(spoilt[0]) - 0xDC00:02x} is not {name}"
         fault = RecordError(problem, mend_encoding(encoding), row.where)
         yield Row(row.where, row.fields, fault)
+    for fault in lost:
+        yield Row(fault.where, {}, fault)
 
 
 def _object(value: Any, where: str, raw: str = "") -> Row:
