@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,7 @@ from handrail.records import (
 )
 
 if TYPE_CHECKING:
+    from handrail.objectives import Objective
     from handrail.recipes.run import Progress
     from handrail.training import TrainResult
     from handrail.trees import Forest
@@ -98,7 +100,7 @@ def train(
         mismatched=aim.needs_mismatched,
     )
     forest = build_trees(turns, Renderer(policy.tokenizer), trees)
-    _check(forest, objective)
+    _check(forest, aim, trees.max_tokens)
     result = fit(policy, forest, aim, chosen["training"], out, progress=watcher(progress or quiet))
     chosen["model"] = policy.settings  # with the number type that dtype=auto became
     resolved = {part: plain(one) for part, one in chosen.items()}
@@ -115,15 +117,28 @@ def train(
     )
 
 
-def _check(forest: Forest, objective: str) -> None:
-    """Refuse data that holds nothing which the objective learns from."""
-    if objective in ("ipo", "dpo", "kto_pair") and not any(tree.pairs for tree in forest.trees):
-        raise RecordError(
-            f"no turn has a better and a worse reply, which {objective} learns from",
-            "Give replies a rank, a rating or `desirable`, or use --objective sft",
+def _check(forest: Forest, aim: Objective, max_tokens: int) -> None:
+    """Refuse data that holds nothing which the objective learns from; says what was left out."""
+    if aim.unit == "pairs" and not any(tree.pairs for tree in forest.trees):
+        problem = f"no turn has a better and a worse reply, which {aim.name} learns from"
+        mend = "Give replies a rank, a rating or `desirable`, or use --objective sft"
+    elif not any(tree.replies for tree in forest.trees):
+        problem, mend = "no turn has a reply to learn from", "Check the replies' feedback"
+    else:
+        return
+    from handrail.trees import NO_REPLY
+
+    long: Counter[str] = Counter()
+    for skip in forest.skipped:
+        if skip.what in ("reply", "turn") and skip.reason != NO_REPLY:
+            long[skip.reason] += skip.count
+    for reason, times in long.most_common(1):
+        problem += f"; {times} times: {reason}"
+        mend = (
+            f"Raise max_tokens (it is {max_tokens}) and with it token_budget, as far as the "
+            "model's positions go, or set on_long to 'cut_context'"
         )
-    if not any(tree.replies for tree in forest.trees):
-        raise RecordError("no turn has a reply to learn from", "Check the replies' feedback")
+    raise RecordError(problem, mend)
 
 
 def resolve(

@@ -16,6 +16,7 @@ _MEND = (
     "Raise the budget (token_budget, and max_tokens where it is set) as far as the model's "
     "positions go, or set on_long to 'skip' or 'cut_context'"
 )
+NO_REPLY = "no reply to learn from"  # the reason why a turn without feedback is left out
 OnLong = Literal["refuse", "skip", "cut_context"]
 Which = Literal["all", "best"]
 
@@ -89,7 +90,7 @@ def render_branches(
         best = turn.best()
         wanted = [] if best is None else [best]
     if not wanted:
-        skipped.append(Skip(what="turn", reason="no reply to learn from", where=turn.id))
+        skipped.append(Skip(what="turn", reason=NO_REPLY, where=turn.id))
         return []
     texts = [(i, turn.replies[i].text) for i in wanted]
     if foreign is not None:
@@ -112,7 +113,8 @@ def render_branches(
             raise RenderError(problem, _MEND, f"turn {turn.id}")
         reason = f"prompt and reply take more than the {limit} tokens that are allowed"
         where = f"{turn.id}[{index}] ({size} tokens)"
-        skipped.append(Skip(what="reply", reason=reason, where=where))
+        what = "reply" if index >= 0 else "mismatched reply"
+        skipped.append(Skip(what=what, reason=reason, where=where))
     if not _one_tree(out, settings.tree_tokens):
         problem = f"prompt and replies together take more than the {settings.tree_tokens} tokens"
         if settings.on_long == "refuse":
