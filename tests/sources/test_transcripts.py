@@ -178,6 +178,55 @@ def test_swapped_roles_are_noticed(tmp_path: Path) -> None:
     assert _shape(load(path, mended))["0"][0][0] == "user"
 
 
+def _asked(content: object, **more: object) -> list[dict[str, object]]:
+    """A conversation of one row whose agent says `content`."""
+    said = [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": content, **more}]
+    return [{"messages": said}]
+
+
+def test_text_parts_are_joined_and_other_parts_are_named(tmp_path: Path) -> None:
+    parts = [{"type": "text", "text": "Hello."}, {"type": "output_text", "text": "Yes?"}]
+    path = tmp_path / "a.jsonl"
+    imported = load(_write(path, list(_asked(parts))))
+    assert _shape(imported)["a-1"][1] == ("assistant", "Hello.\nYes?")
+    for part, says in (
+        (
+            {"type": "image_url", "image_url": {"url": "x"}},
+            "part 2 is of the kind 'image_url', not",
+        ),
+        ({"type": "text", "text": None}, "part 2 is of the kind 'text', and has none"),
+        ({"text": "Hello"}, "part 2 is of the kind 'None', not text"),
+        ("Hello", "part 2 is of the kind 'str', not text"),
+    ):
+        _write(path, [*_asked([parts[0], part]), *_asked("Hello")])
+        with pytest.raises(RecordError, match=says) as caught:
+            load(path)
+        assert caught.value.where == f"{path}, line 1, message 2"
+        imported = load(path, on_error="skip")
+        assert list(_shape(imported)) == ["a-2"]
+        (skip,) = imported.skipped
+        assert says in skip.reason
+
+
+def test_tool_calls_are_left_out_and_counted(tmp_path: Path) -> None:
+    call = {"type": "function", "function": {"name": "look_up", "arguments": "{}"}}
+    said: list[dict[str, object]] = [
+        {"role": "user", "content": "Hi"},
+        {"role": "assistant", "content": None, "tool_calls": [call, call]},
+        {"role": "tool", "content": "balance: 5"},
+        {"role": "assistant", "tool_calls": [call]},
+        {"role": "assistant", "content": "One moment.", "function_call": {"name": "look_up"}},
+        {"role": "assistant", "content": "It is 5.", "tool_calls": None},
+    ]
+    imported = load(_write(tmp_path / "a.jsonl", [{"messages": said}]))
+    assert imported.counts["tool calls left out"] == 4
+    assert imported.counts["empty messages dropped"] == 2
+    assert [role for role, _ in _shape(imported)["a-1"]] == ["user", "tool", "assistant"]
+    del said[-1]["content"]
+    with pytest.raises(RecordError, match="no field for the text"):
+        load(_write(tmp_path / "a.jsonl", [{"messages": said}]))
+
+
 def test_conversations_without_an_agent(tmp_path: Path) -> None:
     path = _write(tmp_path / "a.jsonl", [ROWS[0], ROWS[2], ROWS[4]])
     with pytest.raises(RecordError, match="no message of the agent"):

@@ -114,7 +114,8 @@ def import_(
     """Import FILE, your own transcripts or TRL's columns, into records.
 
     JSON Lines, JSON, CSV, TSV or Parquet. The usual column names are found by themselves; --map
-    names others. What was mended on the way (empty, repeated or joined messages) is counted.
+    names others. What was mended on the way (empty, repeated or joined messages) or left out
+    (tool calls) is counted.
     """
     from handrail.cli import exchange
     from handrail.cli.files import apart

@@ -12,15 +12,20 @@ from typing import Any
 from handrail.records import RecordError, Skip
 from handrail.sources.decoding import MOJIBAKE
 
+_TEXT_PARTS = ("text", "input_text", "output_text")
 Piece = tuple[Any, str, str, str]  # place in the order, role, text, where it stands
 
 
 @dataclass
 class Draft:
-    """A conversation while its rows are collected; `whole`: one row holds all of it."""
+    """A conversation while its rows are collected.
+
+    `whole`: one row holds all of it. `calls`: tool calls of its messages, which are not read.
+    """
 
     where: str
     whole: bool = False
+    calls: int = 0
     pieces: list[tuple[Any, str, str, str]] = field(
         default_factory=list
     )  # order, role, text, where
@@ -36,7 +41,7 @@ def cleaned(draft: Draft, order: str) -> tuple[list[tuple[str, str]], Counter[st
     Raises:
         RecordError: order values that cannot be compared, or no message of the agent.
     """
-    counts: Counter[str] = Counter()
+    counts: Counter[str] = Counter({"tool calls left out": draft.calls} if draft.calls else {})
     warnings: list[Skip] = []
     joined: list[tuple[str, list[str]]] = []
     for _, role, text, where in _ordered(draft.pieces, order):
@@ -62,6 +67,43 @@ def cleaned(draft: Draft, order: str) -> tuple[list[tuple[str, str]], Counter[st
             draft.where,
         )
     return [(role, "\n".join(texts)) for role, texts in joined], counts, warnings
+
+
+def words(value: Any, field: str, where: str) -> str:
+    """The text of a message: a text, nothing, or a list of parts, joined by a line break.
+
+    Raises:
+        RecordError: it is something else, or has a part that is no text; names the part's kind.
+    """
+    if value is None or isinstance(value, str):
+        return value or ""
+    if not isinstance(value, list):
+        raise RecordError(
+            f"field '{field}': expected a text, found {type(value).__name__}",
+            "Give the words that were said",
+            where,
+        )
+    texts = []
+    for number, part in enumerate(value, start=1):
+        kind = part.get("type") if isinstance(part, dict) else type(part).__name__
+        text = part.get("text") if kind in _TEXT_PARTS else None
+        if not isinstance(text, str):
+            problem = "and has none" if kind in _TEXT_PARTS else "not text"
+            raise RecordError(
+                f"field '{field}': part {number} is of the kind {str(kind)[:40]!r}, {problem}",
+                "Put what it says into a part of the kind 'text', or leave such conversations out "
+                "with --on-error skip (on_error='skip')",
+                where,
+            )
+        texts.append(text)
+    return "\n".join(texts)
+
+
+def tool_calls(fields: dict[str, Any]) -> int:
+    """How many calls a message holds beside its text."""
+    calls = fields.get("tool_calls")
+    single = isinstance(fields.get("function_call"), dict)
+    return (len(calls) if isinstance(calls, list) else 0) + single
 
 
 def have(fields: dict[str, Any]) -> str:

@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from handrail.records import Conversation, Loaded, Message, Playbook, Provenance, RecordError, Skip
 from handrail.records.store import OnError
-from handrail.sources.drafts import Draft, cleaned, have, identity
+from handrail.sources.drafts import Draft, cleaned, have, identity, tool_calls, words
 from handrail.sources.mapping import Mapping as Mapping
 from handrail.sources.reading import invalid
 from handrail.sources.roles import note_swapped, role_table
@@ -41,8 +41,9 @@ def load(
     """Read the user's conversations.
 
     Empty messages are dropped, a message that repeats the one before it is merged into it, and
-    messages of one side in a row are joined by a line break; each is counted in `counts`. Text
-    that was decoded wrongly before it was saved is counted and warned of.
+    messages of one side in a row are joined by a line break; tool calls beside a message's text
+    are left out. Each is counted in `counts`. The text parts of a message are joined by a line
+    break. Text that was decoded wrongly before it was saved is counted and warned of.
 
     Args:
         path: `.jsonl`, `.json`, `.csv` or `.tsv`, gzip or not, or `.parquet`.
@@ -200,15 +201,10 @@ class _Reader:
 
     def _take_message(self, fields: dict[str, Any], where: str, draft: Draft) -> None:
         role_key = self.mapping.find("role", fields, where)
-        text_key = self.mapping.find("text", fields, where)
+        calls = tool_calls(fields)
+        text_key = self.mapping.find("text", fields, where, optional=calls > 0)
         role = self.roles.role(fields.get(role_key), role_key, where)
-        text = fields.get(text_key)
-        if text is not None and not isinstance(text, str):
-            raise RecordError(
-                f"field '{text_key}': expected a text, found {type(text).__name__}",
-                "Give the words that were said",
-                where,
-            )
+        text = words(fields.get(text_key), text_key, where)
         order = None
         if self.mapping.order:
             order = fields.get(self.mapping.order)
@@ -218,7 +214,8 @@ class _Reader:
                     "Give a number or a time, or leave order out of the mapping",
                     where,
                 )
-        draft.pieces.append((order, role, text or "", where))
+        draft.calls += calls
+        draft.pieces.append((order, role, text, where))
 
     def finish(self, name: str, draft: Draft) -> None:
         """The conversation of a draft: ordered, cleaned, with its playbook."""
