@@ -184,6 +184,28 @@ def _asked(content: object, **more: object) -> list[dict[str, object]]:
     return [{"messages": said}]
 
 
+@pytest.mark.parametrize(
+    ("content", "more", "says"),
+    [
+        ("", {}, "is empty. Give them their words"),
+        (" \n", {}, "is empty. Give them their words"),
+        ([], {}, "is empty. Give them their words"),
+        (None, {"tool_calls": [{}]}, "is empty (tool calls are not read). Give"),
+    ],
+)
+def test_an_agent_who_says_nothing_is_not_called_absent(
+    tmp_path: Path, content: object, more: dict[str, object], says: str
+) -> None:
+    path = _write(tmp_path / "a.jsonl", [*_asked(content, **more), *_asked("Hello")])
+    with pytest.raises(RecordError) as caught:
+        load(path)
+    assert f"every message of the agent in this conversation {says}" in str(caught.value)
+    assert "--map" not in str(caught.value)
+    imported = load(path, on_error="skip")
+    assert list(_shape(imported)) == ["a-2"]
+    assert len(imported.skipped) == 1
+
+
 def test_text_parts_are_joined_and_other_parts_are_named(tmp_path: Path) -> None:
     parts = [{"type": "text", "text": "Hello."}, {"type": "output_text", "text": "Yes?"}]
     path = tmp_path / "a.jsonl"

@@ -39,7 +39,8 @@ def cleaned(draft: Draft, order: str) -> tuple[list[tuple[str, str]], Counter[st
     Empty messages are dropped, repeated ones merged, messages of one side in a row joined.
 
     Raises:
-        RecordError: order values that cannot be compared, or no message of the agent.
+        RecordError: order values that cannot be compared, or no message of the agent
+            that is not empty.
     """
     counts: Counter[str] = Counter({"tool calls left out": draft.calls} if draft.calls else {})
     warnings: list[Skip] = []
@@ -61,12 +62,25 @@ def cleaned(draft: Draft, order: str) -> tuple[list[tuple[str, str]], Counter[st
             counts["messages of one side joined"] += 1
             joined[-1][1].append(text)
     if not any(role == "assistant" for role, _ in joined):
-        raise RecordError(
-            "no message of the agent in this conversation",
-            "Name your agent's role with --map agent=NAME (agent= in Python)",
+        raise _no_agent(draft)
+    return [(role, "\n".join(texts)) for role, texts in joined], counts, warnings
+
+
+def _no_agent(draft: Draft) -> RecordError:
+    """Why a conversation has nothing to learn: its agent is not named, or said nothing."""
+    if any(role == "assistant" for _, role, _, _ in draft.pieces):
+        calls = " (tool calls are not read)" if draft.calls else ""
+        return RecordError(
+            f"every message of the agent in this conversation is empty{calls}",
+            "Give them their words, or leave such conversations out with --on-error skip "
+            "(on_error='skip')",
             draft.where,
         )
-    return [(role, "\n".join(texts)) for role, texts in joined], counts, warnings
+    return RecordError(
+        "no message of the agent in this conversation",
+        "Name your agent's role with --map agent=NAME (agent= in Python)",
+        draft.where,
+    )
 
 
 def words(value: Any, field: str, where: str) -> str:
