@@ -202,10 +202,20 @@ def test_records_of_a_gzip_file_that_is_cut_off_are_checked(run: Run) -> None:
     raw = Path("whole.jsonl.gz").read_bytes()
     Path("cut.jsonl.gz").write_bytes(raw[: len(raw) // 2])
     assert "cut off or damaged" in run("data", "check", "cut.jsonl.gz", code=2)
-    assert invoke(["data", "check", "cut.jsonl.gz", "--on-error", "skip"]) == 2
     found = handrail.check("cut.jsonl.gz", on_error="skip")
     assert 0 < found["records"] < 99
     assert len(found["skipped"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("faults", "says"), [(1, "1 of 2 records has"), (2, "2 of 3 records have")]
+)
+def test_a_check_counts_the_faults(
+    run: Run, capsys: pytest.CaptureFixture[str], faults: int, says: str
+) -> None:
+    lines("a.jsonl", TURN.model_dump(mode="json"), *[b"{"] * faults)
+    assert invoke(["data", "check", "a.jsonl", "--on-error", "skip"]) == 2
+    assert f"Error: a.jsonl: {says} a fault. " in capsys.readouterr().err
 
 
 def test_peek_counts_and_shows_what_it_cannot_read(run: Run) -> None:

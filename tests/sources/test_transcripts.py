@@ -166,7 +166,8 @@ def test_swapped_roles_are_noticed(tmp_path: Path) -> None:
             {"chat": k, "who": "customer", "said": "May I have your name, please?"},
         ]
     path = _write(tmp_path / "a.jsonl", rows)
-    with pytest.raises(RecordError, match="the roles look swapped"):
+    counted = "the roles look swapped: of 4 messages in words of an agent, 4 are a customer's"
+    with pytest.raises(RecordError, match=counted):
         load(path, MAPPING)
     imported = load(path, MAPPING, on_error="skip")
     assert len(imported.records) == 4

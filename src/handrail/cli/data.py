@@ -175,7 +175,7 @@ def _left_out(
     summary["skipped"] = [skip.model_dump() for skip in skipped]
     lines += [f"Warning: {warning.where}: {warning.reason}" for warning in warnings[:SHOWN]]
     if len(warnings) > SHOWN:
-        lines.append(f"... and {len(warnings) - SHOWN:,} more warnings")
+        lines.append(f"... and {count(len(warnings) - SHOWN, 'more warning')}")
     if skipped:
         lines.append(f"Left out: {sum(skip.count for skip in skipped):,}")
         lines += [f"  {skip.where}: {skip.reason}" for skip in skipped[:SHOWN]]
@@ -203,10 +203,11 @@ def check(console: Console, file: str, kind: str | None, on_error: Any) -> None:
 
     found = census(file, kind, on_error)
     console.result(found, census_text(found))
-    if found["skipped"]:
+    faults = len(found["skipped"])
+    if faults:
         raise RecordError(
-            f"{len(found['skipped'])} of {found['records'] + len(found['skipped'])} records have a "
-            "fault",
+            f"{faults} of {count(found['records'] + faults, 'record')} "
+            f"{'has' if faults == 1 else 'have'} a fault",
             "Mend them, or leave them out with --on-error skip in the command that uses the file",
             file,
         )

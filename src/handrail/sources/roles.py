@@ -118,8 +118,8 @@ def check_swapped(records: Iterable[Conversation | Turn], where: str) -> None:
                     example = f"{kind} '{record.id}': {message.content[:60]!r}"
     if said["user"] >= _ENOUGH and said["user"] > 3 * said["assistant"]:
         raise RecordError(
-            f"the roles look swapped: customers say what agents say {said['user']} times, agents "
-            f"{said['assistant']} times ({example})",
+            f"the roles look swapped: of {sum(said.values())} messages in words of an agent, "
+            f"{said['user']} are a customer's ({example})",
             "Exchange them (on import of transcripts: --map agent=NAME --map customer=NAME; "
             "agent=, customer= in Python), or read them as they are with --on-error skip "
             "(on_error='skip')",
