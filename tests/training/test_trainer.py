@@ -131,7 +131,9 @@ def test_a_loss_that_is_not_finite_stops_with_its_batch(tmp_path: Path) -> None:
     with torch.no_grad():
         embedding = made.causal_lm.get_input_embeddings().weight
         embedding[FOREST.trees[3].replies[0].target_n[0]] = math.nan
-    with pytest.raises(RunError, match=r"step 1: the loss is nan .*failed_batch.jsonl"):
+    with pytest.raises(
+        RunError, match=r"step 1: the loss is nan .*failed_batch.jsonl; no checkpoint was made\."
+    ):
         train(made, FOREST, SFT(), settings(batch_size=100), tmp_path)
     lines = [json.loads(x) for x in (tmp_path / "failed_batch.jsonl").read_text().splitlines()]
     replies = [line for line in lines if "turn_id" in line]
@@ -141,6 +143,21 @@ def test_a_loss_that_is_not_finite_stops_with_its_batch(tmp_path: Path) -> None:
     assert any(r["turn_id"] == FOREST.trees[3].replies[0].turn_id for r in bad)
     assert all(r["tokens"] and isinstance(r["text"], str) for r in replies)
     assert not (tmp_path / "final").exists()
+
+
+def test_a_loss_that_is_not_finite_names_the_newest_checkpoint(tmp_path: Path) -> None:
+    made = policy()
+
+    def spoil(progress: Progress) -> None:
+        if progress.phase == "train" and progress.done == 2:
+            with torch.no_grad():
+                made.causal_lm.get_input_embeddings().weight.fill_(math.nan)
+
+    with pytest.raises(RunError, match="step 3: the loss is nan") as caught:
+        train(made, FOREST, SFT(), settings(checkpoint_every=1), tmp_path, progress=spoil)
+    newest = tmp_path / "checkpoints" / "step-00000002"
+    assert newest.is_dir()
+    assert f"; the newest checkpoint, {newest}, is whole. " in str(caught.value)
 
 
 def test_another_run_in_the_folder_is_refused(tmp_path: Path) -> None:

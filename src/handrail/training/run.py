@@ -220,11 +220,12 @@ class Run:
         what = (
             f"the loss is {loss}" if not math.isfinite(loss) else f"the gradient's norm is {norm}"
         )
+        made = ckpt.checkpoints(self.job.out)
+        whole = f"the newest checkpoint, {made[-1]}, is whole" if made else "no checkpoint was made"
         raise RunError(
             f"step {step}: {what} ({bad} replies with a log-probability that is not finite); the "
-            f"step is saved in {path}",
-            "Look at its replies, lower the learning rate, or use float32; the newest checkpoint "
-            "is whole",
+            f"step is saved in {path}; {whole}",
+            "Look at its replies, lower the learning rate, or use float32",
         )
 
     def _evaluation_due(self, step: int, planned: PlannedStep) -> bool:
