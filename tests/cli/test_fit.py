@@ -42,3 +42,15 @@ def test_replies_without_feedback_are_told_as_such(turns: list[Turn], model: Pat
     bare = [turn.model_copy(update={"replies": ()}) for turn in turns]
     with pytest.raises(RecordError, match=r"learn from\. Check the replies' feedback"):
         handrail.train(bare, "sft", model=model)
+
+
+@pytest.mark.parametrize("objective", ["sft", "ipo", "kto"])
+def test_the_replies_that_are_learnt_from_are_counted(
+    objective: str, turns: list[Turn], model: Path
+) -> None:
+    unknown = turns[0].replies[0].model_copy(update={"desirable": None, "rank": 0})
+    turns = [turns[0].model_copy(update={"replies": (unknown, *turns[0].replies[1:])}), *turns[1:]]
+    every = sum(len(turn.replies) for turn in turns)
+    wanted = {"sft": len(turns), "ipo": every, "kto": every - 1}[objective]
+    fitted = handrail.train(turns, objective, model=model, settings={"max_steps": 1})
+    assert fitted.replies == fitted.summary()["replies"] == wanted

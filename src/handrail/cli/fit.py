@@ -25,12 +25,15 @@ if TYPE_CHECKING:
     from handrail.objectives import Objective
     from handrail.recipes.run import Progress
     from handrail.training import TrainResult
-    from handrail.trees import Forest
+    from handrail.trees import Forest, TreeReply
 
 
 @dataclass(frozen=True)
 class Fitted:
-    """A finished training: the model's folder, what was learnt from and what was left out."""
+    """A finished training: the model's folder, what was learnt from and what was left out.
+
+    `replies`: those in the trees; of KTO, the judged ones.
+    """
 
     model: Path
     objective: str
@@ -110,11 +113,16 @@ def train(
         model=result.final_folder,
         objective=objective,
         turns=len(turns),
-        replies=sum(len(tree.replies) for tree in forest.trees),
+        replies=sum(_learnt(reply, aim) for tree in forest.trees for reply in tree.replies),
         pairs=sum(len(tree.pairs) for tree in forest.trees),
         result=result,
         skipped=tuple(read.skipped),
     )
+
+
+def _learnt(reply: TreeReply, aim: Objective) -> bool:
+    """Whether a reply counts as one that is learnt from: those of KTO's KL estimate do not."""
+    return not reply.mismatched and (aim.unit != "replies" or reply.desirable >= 0)
 
 
 def _check(forest: Forest, aim: Objective, max_tokens: int) -> None:
