@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from handrail.records import (
     Check,
     Conversation,
     Guardrail,
+    HandrailWarning,
     Message,
     Outcome,
     Playbook,
@@ -96,9 +98,39 @@ def test_playbooks_come_from_yaml_json_and_records(tmp_path: Path) -> None:
     assert book.guardrails[1].check == Check(forbid=("your PIN",))
     assert files.read_playbook(plain).guardrails == BOOK.guardrails
     assert files.read_playbook(records) == BOOK
+    write_jsonl(records, [TALK, TALK.model_copy(update={"id": "again"})])
+    assert files.read_playbook(records) == BOOK
     write_jsonl(records, [TURN])
     with pytest.raises(RecordError, match="no record has a playbook"):
         files.read_playbook(records)
+
+
+def test_the_first_of_several_playbooks_is_named_and_the_others_are_counted(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "c.jsonl"
+    books = [Playbook(guardrails=(Guardrail(id=str(k), text=f"Rule {k}."),)) for k in range(3)]
+    write_jsonl(
+        path,
+        [
+            TURN,
+            *(TURN.model_copy(update={"id": f"t{b.id}", "playbook": b}) for b in (BOOK, *books)),
+        ],
+    )
+    says = f"c.jsonl: the playbook of the turn 't{BOOK.id}' is used, and 3 others in the file are"
+    with pytest.warns(HandrailWarning, match=says):
+        assert files.read_playbook(path) == BOOK
+    write_jsonl(path, books[:2])
+    says = f"the playbook '{books[0].id}' is used, and 1 other in the file is not. To take another"
+    with pytest.warns(HandrailWarning, match=says):
+        assert files.read_playbook(path) == books[0]
+    monkeypatch.setattr("sys.stdin", io.StringIO(""))
+    monkeypatch.setattr("handrail.cli.api.load", lambda *_, **__: None)
+    assert invoke(["chat", "--playbook", str(path), "--quiet"]) == 0
+    out, err = capsys.readouterr()
+    assert "Rule 0." in out
+    assert "Rule 1." not in out
+    assert f"Warning: {path}: {says}" in err
 
 
 def test_settings_come_from_yaml(tmp_path: Path) -> None:

@@ -24,7 +24,10 @@ HELP = "/rules  /facts TEXT  /new  /save FILE  /quit"
     "echo 'I lost my card' | handrail chat --model world --json",
 )
 @click.option("--model", default="world", show_default=True, help="Hub name or folder, or 'world'.")
-@click.option("--playbook", help="JSON, YAML or records.  [default: one of the care world's]")
+@click.option(
+    "--playbook",
+    help="JSON, YAML, or records: the first that they hold.  [default: one of the care world's]",
+)
 @click.option("--temperature", type=float, default=0.7, show_default=True, help="0 is greedy.")
 @click.option("--max-tokens", type=int, default=128, show_default=True, help="Longest reply.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the draws, and the rules.")

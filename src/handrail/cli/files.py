@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
 from pathlib import Path
@@ -10,9 +11,10 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel
 
-from handrail.cli.console import Console
+from handrail.cli.console import Console, count
 from handrail.records import (
     Conversation,
+    HandrailWarning,
     JudgeError,
     Loaded,
     Playbook,
@@ -150,17 +152,29 @@ def apart(out: str | Path, *inputs: str | Path | None) -> None:
 def read_playbook(path: str | Path) -> Playbook:
     """A playbook from JSON or YAML, or the first that a file of records holds.
 
-    A plain list of sentences is a playbook too: guardrails without checks.
+    A plain list of sentences is a playbook too: guardrails without checks. Where the records hold
+    other playbooks too, a `HandrailWarning` says which one it is and how many the others are.
     """
     if not str(path).endswith((".jsonl", ".jsonl.gz")):
         from handrail.sources.rules import load_playbook
 
         return load_playbook(path)
-    for record in read_records(path).records:
-        book = record if isinstance(record, Playbook) else getattr(record, "playbook", None)
-        if book is not None:
-            return book
-    raise RecordError("no record has a playbook", "Name a file with a playbook", str(path))
+    records = read_records(path).records
+    held = [(r, r if isinstance(r, Playbook) else getattr(r, "playbook", None)) for r in records]
+    books = [(record, book) for record, book in held if book is not None]
+    if not books:
+        raise RecordError("no record has a playbook", "Name a file with a playbook", str(path))
+    owner, first = books[0]
+    others = len({book.model_dump_json(include={"guardrails"}) for _, book in books}) - 1
+    if others:
+        of = "" if owner is first else f" of the {type(owner).__name__.lower()}"
+        text = (
+            f"{path}: the playbook{of} '{owner.id}' is used, and "
+            f"{count(others, 'other')} in the file {'is' if others == 1 else 'are'} not. To take "
+            "another one, write it to a JSON or YAML file"
+        )
+        warnings.warn(text, HandrailWarning, stacklevel=2)
+    return first
 
 
 def read_config(path: str | Path) -> dict[str, Any]:
