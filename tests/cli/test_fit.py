@@ -9,7 +9,8 @@ import pytest
 
 import handrail
 from handrail import world
-from handrail.records import RecordError, Turn
+from handrail.cli.group import invoke
+from handrail.records import RecordError, SettingError, Turn
 from tests.cli.test_style import folder_of
 from tests.trees import toys
 
@@ -54,3 +55,63 @@ def test_the_replies_that_are_learnt_from_are_counted(
     wanted = {"sft": len(turns), "ipo": every, "kto": every - 1}[objective]
     fitted = handrail.train(turns, objective, model=model, settings={"max_steps": 1})
     assert fitted.replies == fitted.summary()["replies"] == wanted
+
+
+@pytest.mark.parametrize(
+    ("objective", "settings", "problem"),
+    [
+        ("ipo", {"max_steps": -1}, "'max_steps' cannot be -1"),
+        ("ipo", {"mode": "loraa"}, "'mode' cannot be 'loraa'"),
+        ("ipo", {"beta": -1}, "beta must be above 0"),
+        ("ipo", {"max_tokens": 9000}, "max_tokens is 9000 and tree_tokens 8192"),
+        ("ipo", {"patience": 2}, "patience needs evaluations"),
+        ("ipo", {"device": "tpu"}, "device 'tpu' cannot be used here"),
+        ("sft", {"replies": "all"}, "'replies' follows from the objective"),
+        (
+            "ipo",
+            {"learning_rat": 1},
+            "there is no setting 'learning_rat' for training with ipo. "
+            "Did you mean 'learning_rate'?",
+        ),
+        (
+            "dpo",
+            {"per_token": True},
+            "there is no setting 'per_token' for training with dpo. 'per_token' is a setting of "
+            "ipo",
+        ),
+        ("sft", {"beta": 0.1}, "'beta' is a setting of dpo, ipo, kto, kto_pair"),
+    ],
+)
+def test_settings_are_checked_before_data_and_model_are_read(
+    objective: str,
+    settings: dict[str, Any],
+    problem: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(SettingError) as caught:
+        handrail.train(tmp_path / "none.jsonl", objective, model="./none", settings=settings)
+    assert problem in str(caught.value)
+    words = [word for name, value in settings.items() for word in ("--set", f"{name}={value}")]
+    words = [word.replace("=True", "=true") for word in words]
+    line = ["train", str(tmp_path / "none.jsonl"), "--model", "./none", "--objective", objective]
+    assert invoke([*line, *words]) == 2
+    assert problem in capsys.readouterr().err
+
+
+def test_settings_that_fit_a_model_of_few_positions_are_not_refused(
+    turns: list[Turn], model: Path
+) -> None:
+    settings = {"tree_tokens": 8192, "token_budget": 16384, "max_steps": 1}
+    assert handrail.train(turns, model=model, settings=settings).result.steps == 1
+
+
+@pytest.mark.parametrize("words", [[], ["--objective", "kto"]])
+def test_a_list_of_settings_says_whose_they_are(
+    words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert invoke(["train", "--list-settings", *words]) == 0
+    out = capsys.readouterr().out
+    objective = words[1] if words else "ipo"
+    assert out.startswith(f"Settings of `handrail train --objective {objective}`:\n\nlearning_rate")
+    assert ("lambda_d" in out) == (objective == "kto")

@@ -12,7 +12,7 @@ import handrail
 from handrail.cli.group import invoke
 from handrail.recipes import RECIPES, FlowSettings, Recipe
 from handrail.recipes.run import Progress, write_json
-from handrail.records import RunError
+from handrail.records import RunError, SettingError
 
 GAIN = {"estimate": 0.12, "low": 0.05, "high": 0.19}
 
@@ -95,3 +95,12 @@ def test_a_report_is_written_again_with_the_runs_own_settings() -> None:
     Path("empty").mkdir()
     with pytest.raises(RunError, match="not the folder of a run"):
         handrail.report("empty")
+
+
+def test_an_unknown_setting_names_the_recipe_and_the_nearest_name(tmp_path: Path) -> None:
+    told = "there is no setting 'train_point' for the recipe flow1. Did you mean 'train_points'?"
+    with pytest.raises(SettingError) as caught:
+        handrail.run("flow1", tmp_path, {"train_point": 8})
+    assert str(caught.value) == told
+    with pytest.raises(SettingError, match=r"^first_seed and seeds go past"):
+        handrail.run("flow1", tmp_path, {"first_seed": 2**32 - 1, "seeds": 2})

@@ -26,7 +26,10 @@ def test_values_as_a_file_gives_them() -> None:
 @pytest.mark.parametrize(
     ("values", "says"),
     [
-        ({"learning_rat": 1e-4}, "'learning_rat' is not a setting .* Did you mean 'learning_rate'"),
+        (
+            {"learning_rat": 1e-4},
+            "there is no setting 'learning_rat'. Did you mean 'learning_rate'",
+        ),
         ({"zzz": 1}, "Known: batch_size"),
         ({"batch_size": "many"}, "'batch_size' cannot be 'many'"),
         ({"batch_size": 0}, "'batch_size' cannot be 0. Input should be greater than or equal to 1"),
@@ -67,7 +70,7 @@ def test_any_settings_class_will_do() -> None:
         settings_from(Other, {})
     with pytest.raises(SettingError, match="size is 0"):
         settings_from(Other, {"size": 0})
-    with pytest.raises(SettingError, match="DPO: beta must be above 0, found -1"):
+    with pytest.raises(SettingError, match=r"^beta must be above 0, found -1\.0\. Change"):
         settings_from(DPO, {"beta": -1})
     with pytest.raises(SettingError, match="'beta' cannot be True"):
         settings_from(DPO, {"beta": True})

@@ -22,6 +22,7 @@ from handrail.records import (
 )
 
 if TYPE_CHECKING:
+    from handrail.models import ModelSettings
     from handrail.objectives import Objective
     from handrail.recipes.run import Progress
     from handrail.training import TrainResult
@@ -83,14 +84,13 @@ def train(
         HandrailError: a setting, record or model that cannot be used; data without anything that
             this objective learns from.
     """
-    from handrail.models import ModelSettings, load_policy
+    from handrail.models import load_policy
     from handrail.recipes.run import quiet, watcher, write_json
-    from handrail.training import settings_from
     from handrail.training import train as fit
     from handrail.trees import Renderer, build_trees
 
     given = dict(settings or {})
-    loading = settings_from(ModelSettings, share(given, parts(objective))["model"])
+    loading = checked(objective, given)
     read = some_turns(data, "learn from")
     turns = read.records
     policy = load_policy(model, loading)
@@ -149,6 +149,32 @@ def _check(forest: Forest, aim: Objective, max_tokens: int) -> None:
     raise RecordError(problem, mend)
 
 
+def checked(objective: str, given: Mapping[str, Any]) -> ModelSettings:
+    """Refuse settings that cannot be, before data or model are read; how the model is loaded.
+
+    Raises:
+        SettingError: no such objective, a name that it has no setting of, or a value out of range.
+    """
+    from handrail.models import resolve_device
+    from handrail.objectives import OBJECTIVES
+
+    known = set().union(*map(fields, parts(objective).values()))
+    for name in given:
+        others = [other for other, kind in OBJECTIVES.items() if name in fields(kind)]
+        if others and name not in known:
+            raise SettingError(
+                f"there is no setting '{name}' for training with {objective}",
+                f"'{name}' is a setting of {', '.join(others)}",
+            )
+    # As if the model had the fewest positions: what is too long for it is told when it is loaded.
+    chosen = resolve(objective, given, 2, 0)
+    if chosen["training"].patience:
+        raise SettingError("patience needs evaluations, of which this makes none", "Leave it out")
+    loading: ModelSettings = chosen["model"]
+    resolve_device(loading.device)
+    return loading
+
+
 def resolve(
     objective: str, given: Mapping[str, Any], positions: int | None, parameters: int
 ) -> dict[str, Any]:
@@ -161,7 +187,7 @@ def resolve(
     from handrail.training import settings_from
 
     kinds = parts(objective)
-    shares = share(given, kinds)
+    shares = share(given, kinds, f"training with {objective}")
     for name in ("replies", "mismatched"):
         if name in shares["trees"]:
             raise SettingError(f"'{name}' follows from the objective", "Leave it out")

@@ -13,7 +13,7 @@ from typing import Any, get_type_hints
 
 from pydantic import BaseModel
 
-from handrail.records import SettingError, Skip, nearest
+from handrail.records import Skip, unknown_setting
 
 
 def left_out(skips: Iterable[Skip]) -> dict[str, Any]:
@@ -93,8 +93,12 @@ def listing(rows: Iterable[Mapping[str, Any]]) -> str:
     return "\n".join(lines)
 
 
-def share(values: Mapping[str, Any], kinds: Mapping[str, type]) -> dict[str, dict[str, Any]]:
+def share(
+    values: Mapping[str, Any], kinds: Mapping[str, type], what: str = ""
+) -> dict[str, dict[str, Any]]:
     """Each part's share of the values, by name; a name that two parts have goes to both.
+
+    `what`: what the settings are for, as an error calls it.
 
     Raises:
         SettingError: a name that no part has, with the nearest one that exists.
@@ -103,7 +107,7 @@ def share(values: Mapping[str, Any], kinds: Mapping[str, type]) -> dict[str, dic
     every = set().union(*known.values())
     for name in values:
         if name not in every:
-            raise SettingError(f"there is no setting '{name}'", nearest(str(name), every))
+            raise unknown_setting(str(name), every, what)
     return {
         part: {name: value for name, value in values.items() if name in names}
         for part, names in known.items()

@@ -57,7 +57,9 @@ def run(
     from handrail.training import settings_from
 
     known = _recipe(recipe)
-    chosen = settings_from(known.settings_class, {**(settings or {}), **more})
+    chosen = settings_from(
+        known.settings_class, {**(settings or {}), **more}, f"the recipe {recipe}"
+    )
     folder = Path(out) if out is not None else Path("runs") / recipe
     return known.run(chosen, folder, progress or quiet)
 

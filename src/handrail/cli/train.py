@@ -31,7 +31,7 @@ from handrail.cli.verb import assignments, on_error_option, set_option, verb
 @click.option("--config", type=click.Path(path_type=Path), help="Settings as a YAML file.")
 @set_option
 @on_error_option
-@click.option("--list-settings", is_flag=True, help="List the settings and stop.")
+@click.option("--list-settings", is_flag=True, help="List the settings of the objective and stop.")
 def command(
     console: Console,
     file: str | None,
@@ -50,12 +50,14 @@ def command(
     """
     from handrail.cli import api
     from handrail.cli.files import read_turns
+    from handrail.cli.fit import checked
 
     if list_settings:
         from handrail.cli.options import listing
 
         rows = api.training_settings(how["objective"])
-        console.result({"objective": how["objective"], "settings": rows}, listing(rows))
+        text = f"Settings of `handrail train --objective {how['objective']}`:\n\n{listing(rows)}"
+        console.result({"objective": how["objective"], "settings": rows}, text)
         return
     if file is None:
         raise click.UsageError("Name a FILE of turns (or --list-settings).")
@@ -63,6 +65,7 @@ def command(
     folder = out or Path("runs") / f"{Path(file).name.split('.')[0]}-{how['objective']}"
     console.folder = folder
     console.kept = f"Checkpoints are kept in {folder}; the same command goes on from the newest."
+    checked(how["objective"], given)  # before a large file is read
     turns = read_turns(console, file, on_error)
     fitted = api.train(turns, out=folder, settings=given, progress=console.progress, **how)
     summary = fitted.summary()

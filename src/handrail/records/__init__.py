@@ -10,6 +10,7 @@ from handrail.records.errors import (
     RunError,
     SettingError,
     nearest,
+    unknown_setting,
 )
 from handrail.records.judged import DIMENSIONS, Assessment, JudgeError, Outcome, Verdict
 from handrail.records.protocols import (
@@ -70,5 +71,6 @@ __all__ = [
     "content_id",
     "nearest",
     "read_jsonl",
+    "unknown_setting",
     "write_jsonl",
 ]

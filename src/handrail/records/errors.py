@@ -43,6 +43,12 @@ class HandrailWarning(UserWarning):
     """Something that works, but hardly as the user wants it; the text says the mend."""
 
 
+def unknown_setting(name: str, known: Iterable[str], what: str = "") -> SettingError:
+    """The error for a setting that `what` does not have; names the nearest known one."""
+    place = f" for {what}" if what else ""
+    return SettingError(f"there is no setting '{name}'{place}", nearest(name, known))
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """`Did you mean 'x'?` for the nearest known name, or the list of known names."""
     names = sorted(known)

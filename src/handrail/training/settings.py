@@ -9,7 +9,7 @@ from typing import Any, Literal, TypeVar, get_args, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
-from handrail.records import SettingError, nearest
+from handrail.records import SettingError, unknown_setting
 
 S = TypeVar("S")
 
@@ -108,8 +108,10 @@ class TrainSettings(BaseModel):
         return self.model_dump(mode="json", exclude=free | {"reference_dir"})
 
 
-def settings_from(kind: type[S], values: Mapping[str, Any]) -> S:
+def settings_from(kind: type[S], values: Mapping[str, Any], what: str = "") -> S:
     """Settings of a class (pydantic or dataclass) from names and values, as a file gives them.
+
+    `what`: what the settings are for, as an error calls it ("the recipe flow1").
 
     Raises:
         SettingError: a name that the class does not have (with the nearest one), or a value of
@@ -118,9 +120,7 @@ def settings_from(kind: type[S], values: Mapping[str, Any]) -> S:
     known = _names(kind)
     for name in values:
         if name not in known:
-            raise SettingError(
-                f"'{name}' is not a setting of {kind.__name__}", nearest(str(name), known)
-            )
+            raise unknown_setting(str(name), known, what)
     try:
         made = TypeAdapter(kind).validate_python(dict(values))
     except ValidationError as error:
@@ -131,7 +131,7 @@ def settings_from(kind: type[S], values: Mapping[str, Any]) -> S:
             raise SettingError(f"'{path}' is missing{more}", "Give it a value") from None
         message = first["msg"].removeprefix("Value error, ")
         if not path:  # refused by the class as a whole
-            raise SettingError(f"{kind.__name__}: {message}", "Change this setting") from None
+            raise SettingError(message, "Change this setting") from None
         raise SettingError(
             f"'{path}' cannot be {_shown(first.get('input'))}{more}",
             f"{message[0].upper()}{message[1:]}",
