@@ -262,9 +262,10 @@ def test_what_cannot_be_judged_is_an_error(capsys: pytest.CaptureFixture[str]) -
     write_jsonl("one.jsonl", [turns[0].model_copy(update={"replies": ()})])
     write_jsonl("free.jsonl", [t.model_copy(update={"playbook": None}) for t in turns])
     for line, problem in (
-        (["none.jsonl"], f"nothing to judge: no reply ({len(turns)} times)"),
+        (["none.jsonl"], f"nothing to judge: no reply ({len(turns)} times; every"),
         (["free.jsonl", "--judge", "rules"], "nothing to judge: rule checks cannot judge"),
-        (["one.jsonl"], "nothing to judge: no reply (1 time)"),
+        (["one.jsonl"], "nothing to judge: no reply (1 time; every turn is the care world's)"),
+        (["one.jsonl", "--judge", "rules"], "nothing to judge: no reply (1 time)."),
         (["test.jsonl", "--out", "v.jsonl"], "v.jsonl: there are no verdicts to write"),
     ):
         assert invoke(["judge", *line, "--quiet"]) == 2

@@ -142,7 +142,7 @@ def judge(
     clusters = clusters_of(asked)
     rates = system_rates(assessed, clusters=[clusters[t.id] for t in asked])
     if not any(rate.estimate.n for rate in rates):
-        raise _nothing([e for e in chain(*assessed.values()) if isinstance(e, JudgeError)])
+        raise _nothing([e for e in chain(*assessed.values()) if isinstance(e, JudgeError)], why)
     pairs = list(combinations(by_system, 2))
     known = [d for d in DIMENSIONS if any(r.estimate.n for r in rates if r.dimension == d)]
     judged = compare_systems(
@@ -193,12 +193,12 @@ def no_verdicts(path: str | Path) -> SettingError:
     )
 
 
-def _nothing(errors: Sequence[JudgeError]) -> RecordError:
-    """Why a judge judged nothing at all: the most frequent reason."""
+def _nothing(errors: Sequence[JudgeError], why: str) -> RecordError:
+    """Why a judge judged nothing at all: the most frequent reason, and why it was this judge."""
     reasons = Counter(error.problem for error in errors).most_common(1)
     reason, often = reasons[0] if reasons else ("no turns", 0)
     return RecordError(
-        f"there is nothing to judge: {reason} ({count(often, 'time')})",
+        f"there is nothing to judge: {reason} ({count(often, 'time')}{why and '; '}{why})",
         "Write replies with `handrail generate`, and for the judge 'rules' give playbooks checks",
     )
 
