@@ -1,7 +1,8 @@
 """Handrail trains conversation bots that keep to their guardrails, and proves it.
 
 The functions below do what the commands do (docs/api.md says which: `import_` does what `data
-import` does); each is loaded when first used.
+import` does); each is loaded when first used. So are the errors that they raise: all of them are
+`HandrailError`s.
 """
 
 from __future__ import annotations
@@ -36,10 +37,26 @@ if TYPE_CHECKING:
         turns,
         write,
     )
+    from handrail.records.errors import (
+        HandrailError,
+        HandrailWarning,
+        ModelError,
+        RecordError,
+        RenderError,
+        RunError,
+        SettingError,
+    )
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "HandrailError",
+    "HandrailWarning",
+    "ModelError",
+    "RecordError",
+    "RenderError",
+    "RunError",
+    "SettingError",
     "chat",
     "check",
     "check_world",
@@ -66,6 +83,15 @@ __all__ = [
     "write",
 ]
 
+ERRORS = (
+    "HandrailError",
+    "HandrailWarning",
+    "ModelError",
+    "RecordError",
+    "RenderError",
+    "RunError",
+    "SettingError",
+)
 PACKAGES = (
     "cli",
     "judges",
@@ -84,6 +110,8 @@ PACKAGES = (
 
 
 def __getattr__(name: str) -> Any:
+    if name in ERRORS:
+        return getattr(importlib.import_module("handrail.records.errors"), name)
     if name in __all__:
         return getattr(importlib.import_module("handrail.cli.api"), name)
     if name in PACKAGES:

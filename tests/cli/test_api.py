@@ -9,6 +9,7 @@ import click
 import pytest
 
 import handrail
+from handrail.records import errors
 from tests.cli.test_help import COMMANDS
 
 PAGE = (Path(__file__).parents[2] / "docs" / "api.md").read_text("utf-8")
@@ -45,9 +46,12 @@ def test_the_pages_block_runs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    (block,) = (b for b in BLOCKS if b.startswith("```"))
-    exec(block.removeprefix("```python\n").removesuffix("```"), {})
+    blocks = [b for b in BLOCKS if b.startswith("```")]
+    assert len(blocks) == 2
+    for block in blocks:
+        exec(block.removeprefix("```python\n").removesuffix("```"), {})
     out = capsys.readouterr().out
+    assert out.startswith("there is no such folder Check the path to the model\n")
     assert "Playbook:" in out
     assert "\n[]\n" in out
     assert "learning_rate None" in out
@@ -59,3 +63,19 @@ def test_settings_from_a_file_and_the_listings_agree(tmp_path: Path) -> None:
     assert set(handrail.read_config(tmp_path / "s.yaml")) <= known
     assert "flow1" in handrail.list_recipes()
     assert {"seeds", "betas"} <= {row["name"] for row in handrail.recipe_settings("flow1")}
+
+
+def test_every_error_is_public_and_caught_as_one() -> None:
+    kinds = {
+        name
+        for name, value in vars(errors).items()
+        if isinstance(value, type) and issubclass(value, Exception)
+    }
+    assert kinds == set(handrail.ERRORS)
+    for name in kinds:
+        assert getattr(handrail, name) is getattr(errors, name)
+        assert f"`{name}`" in PAGE
+    caught = {name for name in kinds if issubclass(getattr(handrail, name), handrail.HandrailError)}
+    assert kinds - caught == {"HandrailWarning"}
+    with pytest.raises(handrail.HandrailError):
+        handrail.train([])
