@@ -72,7 +72,7 @@ def test_it_is_left_out_and_counted(short: str, capsys: pytest.CaptureFixture[st
     asked = read_jsonl("turns.jsonl", Turn).records
     assert [t.id for t in read_jsonl("made.jsonl", Turn).records] == [t.id for t in asked[:2]]
     assert invoke(command(short, "--on-long", "skip")) == 0
-    assert f"Left out or cut, 1 times: turn: {reason}, first {asked[2].id} (" in (
+    assert f"Left out or cut, 1 time: turn: {reason}, first {asked[2].id} (" in (
         capsys.readouterr().out
     )
 

@@ -14,11 +14,11 @@ import pytest
 from handrail import world
 from handrail.recipes import RECIPES, flow, report_again, seeds
 from handrail.recipes import corpus as corpus_module
-from handrail.recipes.corpus import Corpora, Corpus, take_points, whole_conversations
+from handrail.recipes.corpus import Corpora, Corpus, take_points
 from handrail.recipes.flow import begin, with_rates
 from handrail.recipes.flow2 import feedback_turns
 from handrail.recipes.outcome import SeedOutcome
-from handrail.recipes.own import read_turns
+from handrail.recipes.own import read_turns, whole_conversations
 from handrail.recipes.page import _skips
 from handrail.recipes.run import Run
 from handrail.recipes.settings import BETAS, WORLD_RATES, FlowSettings, QuickstartSettings

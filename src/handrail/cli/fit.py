@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from handrail.cli.console import count
 from handrail.cli.files import some_turns
 from handrail.cli.options import fields, left_out, plain, share
 from handrail.records import (
@@ -141,7 +142,7 @@ def _check(forest: Forest, aim: Objective, max_tokens: int) -> None:
         if skip.what in ("reply", "turn") and skip.reason != NO_REPLY:
             long[skip.reason] += skip.count
     for reason, times in long.most_common(1):
-        problem += f"; {times} times: {reason}"
+        problem += f"; {count(times, 'time')}: {reason}"
         mend = (
             f"Raise max_tokens (it is {max_tokens}) and with it token_budget, as far as the "
             "model's positions go, or set on_long to 'cut_context'"

@@ -75,7 +75,9 @@ def command(
     firsts = {skip.reason: skip for skip in reversed(made.skipped)}
     for why, times in reasons[:5]:
         first = firsts[why]
-        lines.append(f"Left out or cut, {times} times: {first.what}: {why}, first {first.where}")
+        lines.append(
+            f"Left out or cut, {count(times, 'time')}: {first.what}: {why}, first {first.where}"
+        )
     if len(reasons) > 5:
         lines.append(f"... and {sum(n for _, n in reasons[5:]):,} more, for other reasons")
     console.result(summary, "\n".join(lines))

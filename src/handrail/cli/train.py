@@ -76,7 +76,7 @@ def command(
         f"Metrics: {summary['metrics']}",
     ]
     reasons = list(summary["skipped_reasons"].items())
-    lines += [f"Left out, {n} times: {why}" for why, n in reasons[:5]]
+    lines += [f"Left out, {count(n, 'time')}: {why}" for why, n in reasons[:5]]
     if len(reasons) > 5:
         lines.append(f"Left out for other reasons: {sum(n for _, n in reasons[5:]):,}")
     console.result(summary, "\n".join(lines))

@@ -17,13 +17,12 @@ from handrail import world
 from handrail.judges import RuleAssessor
 from handrail.recipes import star
 from handrail.recipes.overlap import refuse_same_file, tested
-from handrail.recipes.own import read_turns, retrieve_rejected
+from handrail.recipes.own import read_turns, retrieve_rejected, whole_conversations
 from handrail.recipes.run import spread
 from handrail.recipes.settings import FlowSettings
 from handrail.records import (
     Assessor,
     Conversation,
-    Message,
     RecordError,
     Skip,
     Turn,
@@ -289,20 +288,3 @@ def _beyond(part: str, unit: str, turns: Sequence[Turn], drawn: Sequence[Turn]) 
     reason = f"beyond {part}_{unit}; raise it to use more"
     lost = len(turns) - len(drawn)
     return [Skip(what=f"{part} turn", reason=reason, count=lost)] if lost else []
-
-
-def whole_conversations(turns: Sequence[Turn]) -> list[Conversation]:
-    """The conversations that turns came from, as far as their last turn shows them."""
-    last: dict[str, Turn] = {}
-    for turn in turns:
-        name = turn.conversation_id or turn.id
-        if name not in last or len(turn.context) > len(last[name].context):
-            last[name] = turn
-    talks = []
-    for name, turn in last.items():
-        best = turn.best()
-        end = () if best is None else (Message(role="assistant", content=turn.replies[best].text),)
-        messages = (*turn.context, *end)
-        if any(m.role == "assistant" for m in messages):
-            talks.append(Conversation(id=name, messages=messages, playbook=turn.playbook))
-    return talks

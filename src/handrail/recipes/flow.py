@@ -25,7 +25,8 @@ from handrail.models import (
 )
 from handrail.objectives import IPO, KTO, OBJECTIVES, KTOPair
 from handrail.objectives.dpo import DPO
-from handrail.recipes.corpus import Corpus, whole_conversations
+from handrail.recipes.corpus import Corpus
+from handrail.recipes.own import whole_conversations
 from handrail.recipes.pretrain import pretrain
 from handrail.recipes.retrieval import rank_sets
 from handrail.recipes.run import Run, digest_files, digest_records, read_json, watcher, write_json

@@ -12,6 +12,7 @@ from handrail.records import (
     Conversation,
     HandrailWarning,
     Loaded,
+    Message,
     Playbook,
     RecordError,
     Skip,
@@ -154,3 +155,20 @@ def _candidates(turn: Turn, near: Sequence[int], pool: Sequence[Turn]) -> list[C
             text = pool[i].replies[0].text
             found.setdefault(text, Candidate(text, origin))
     return list(found.values())
+
+
+def whole_conversations(turns: Sequence[Turn]) -> list[Conversation]:
+    """The conversations that turns came from, as far as their last turn shows them."""
+    last: dict[str, Turn] = {}
+    for turn in turns:
+        name = turn.conversation_id or turn.id
+        if name not in last or len(turn.context) > len(last[name].context):
+            last[name] = turn
+    talks = []
+    for name, turn in last.items():
+        best = turn.best()
+        end = () if best is None else (Message(role="assistant", content=turn.replies[best].text),)
+        messages = (*turn.context, *end)
+        if any(m.role == "assistant" for m in messages):
+            talks.append(Conversation(id=name, messages=messages, playbook=turn.playbook))
+    return talks

@@ -60,8 +60,7 @@ def add_rejected(
         assessor: says which guardrails a candidate breaks; by default the playbook's checks.
         allows: whether the guidelines allow a reply at this turn (`Guide.allows` for STAR).
         most: how many rejected replies the turn gets.
-        tally: counts what was kept and refused; a candidate that would do where the turn has
-            `most` already is neither.
+        tally: counts what was kept and refused; what a turn has no need of is neither.
 
     Returns:
         the turn with the chosen reply at rank 1, desirable, and the rejected ones at rank 2,
