@@ -83,15 +83,7 @@ __all__ = [
     "write",
 ]
 
-ERRORS = (
-    "HandrailError",
-    "HandrailWarning",
-    "ModelError",
-    "RecordError",
-    "RenderError",
-    "RunError",
-    "SettingError",
-)
+ERRORS = tuple(name for name in __all__ if name[0].isupper())  # of handrail.records.errors
 PACKAGES = (
     "cli",
     "judges",
