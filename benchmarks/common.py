@@ -29,7 +29,8 @@ class Job:
 
     `pairs_per_step`, `epochs`: of this side. `seed` orders the data. `check`: also report each
     reply's log-probability under the untrained model. `row_tokens`: of Handrail's micro-batches;
-    None is its default. `micro`: rows that TRL takes at a time (the rest of a step by gradient
+    None is its default. `checkpointing`: Handrail computes activations again in the backward pass
+    instead of keeping them. `micro`: rows that TRL takes at a time (the rest of a step by gradient
     accumulation); None is all of them. `warm_steps`: steps of TRL's that are not timed, on the
     first of the rows; 0 is a whole pass (Handrail's warm-up always is one). `profile`: the timed
     pass under the profiler. `update`: no timing, but one update on the turns that are named there,
@@ -46,6 +47,7 @@ class Job:
     seed: int
     check: bool
     row_tokens: int | None = None
+    checkpointing: bool = False
     micro: int | None = None
     device: str = "cpu"
     warm_steps: int = 1

@@ -28,6 +28,7 @@ class Row:
     trl_batch: int = 0
     trl_micro: int = 0
     row_tokens: int = 0
+    checkpointing: bool = False  # of activations, Handrail's
     trl_examples: str = "conversation"  # of SFT
     device: str = "cpu"
     rounds: int = field(default=3, compare=False)
@@ -41,6 +42,7 @@ class Row:
             trl_examples=line.get("trl_examples") or "conversation",
             device=line.get("device", "cpu"),
             row_tokens=line.get("row_tokens") or 0,
+            checkpointing=line.get("checkpointing", False),
             rounds=line.get("rounds", 3),
         )
         batch = line.get("trl_batch") or row.default_batch
@@ -69,12 +71,12 @@ class Row:
 
     @property
     def whole(self) -> Row:
-        """The same row with Handrail's default micro-batches and TRL's whole batches."""
-        return replace(self, trl_micro=0, row_tokens=0)
+        """The same row as Handrail computes it by default, and TRL's whole batches."""
+        return replace(self, trl_micro=0, row_tokens=0, checkpointing=False)
 
     @property
     def what(self) -> str:
-        """The row's name, but for the micro-batches."""
+        """The row's name, but for how it is computed."""
         turns = f", {self.turns} turns," if self.turns != 10 else ""
         extras = [" on a GPU"] if self.device == "cuda" else []
         if self.trl_examples == "turn":
@@ -86,11 +88,13 @@ class Row:
 
     @property
     def how(self) -> str:
-        """The micro-batches, where they are not the default ones."""
+        """What is not the default: micro-batches, and what Handrail computes twice."""
         found = f", TRL {self.trl_micro} at a time" if self.trl_micro else ""
         if self.row_tokens:
             trees = "one tree" if self.row_tokens == 1 else f"{self.row_tokens:,} tokens"
             found += f", Handrail {trees} at a time"
+        if self.checkpointing:
+            found += ", Handrail with activation checkpointing"
         return found
 
     @property
@@ -111,6 +115,8 @@ class Row:
         for name in ("device", "turns", "trl_examples", "trl_batch", "trl_micro", "row_tokens"):
             if getattr(self, name) != getattr(defaults, name):
                 found.append(f"--{name.replace('_', '-')} {getattr(self, name)}")
+        if self.checkpointing:
+            found.append("--checkpointing")
         return [word for option in found for word in option.split()]
 
     def command(self, rounds: int | None, threads: int) -> list[str]:
@@ -162,6 +168,7 @@ ROWS = (
     Row("short_prompt"),
     Row("short_prompt", "M"),
     Row(objective="kto"),
+    Row(objective="kto", checkpointing=True),
     Row(objective="sft"),
     Row(objective="sft", trl_examples="turn"),
     _strict(),
@@ -171,6 +178,7 @@ ROWS = (
     Row(objective="ipo"),
     Row(mode="lora"),
     Row("k4"),
+    Row("k4", checkpointing=True),
     Row(turns=2),
     Row(turns=5),
     Row(turns=20, trl_batch=4),

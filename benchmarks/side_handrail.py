@@ -85,6 +85,7 @@ def make_policy(job: Job) -> Policy:
             dtype=job.dtype,  # type: ignore[arg-type]
             lora_rank=LORA_RANK,
             lora_alpha=2 * LORA_RANK,
+            activation_checkpointing=job.checkpointing,
             device=job.device,
         ),
     )

@@ -49,7 +49,7 @@ def _speed_row(x: Measured) -> list[str]:
     line, ours, theirs = x.line, x.line["handrail"], x.line["trl"]
     sft = x.row.objective == "sft"
     key, unit = ("trained_tokens_per_s", " tok") if sft else ("pairs_per_s", "")
-    usual = x.row.strict and x.row.row_tokens == 1
+    usual = x.row.strict and x.row.row_tokens == 1 and not x.row.checkpointing
     return [
         x.row.what if usual else x.row.name,
         number(ours[key]) + unit,

@@ -62,6 +62,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--row-tokens", type=int, help="of Handrail's micro-batches; 1: one tree each"
     )
+    parser.add_argument(
+        "--checkpointing",
+        action="store_true",
+        help="Handrail computes activations again in the backward pass (less memory, more time)",
+    )
     parser.add_argument("--seed", type=int, default=0)
 
 
@@ -130,6 +135,7 @@ def job_of(args: argparse.Namespace, folder: Path, side: str, **changes: Any) ->
         "seed": args.seed,
         "check": False,
         "row_tokens": args.row_tokens,
+        "checkpointing": args.checkpointing,
         "micro": args.trl_micro,
         # Both sides warm up on every example where TRL's pass over them is short.
         "warm_steps": 0 if whole_conversations(args) else 1,
@@ -184,6 +190,7 @@ def described(args: argparse.Namespace, turns: int) -> Result:
         "trl_examples": args.trl_examples if args.objective == "sft" else None,
         "trl_micro": args.trl_micro or trl_batch(args),
         "row_tokens": args.row_tokens,
+        "checkpointing": args.checkpointing,
     }
 
 

@@ -58,6 +58,10 @@ def test_a_command_names_the_row_and_no_more(module: Any) -> None:
     args = module("train").parse(row.options())
     assert (args.turns, args.trl_batch, args.device) == ("20", 4, "cpu")
     assert row.command(1, 2)[-2:] == ["--rounds", "1"]
+    less = rows.Row(objective="kto", checkpointing=True)
+    assert less.options()[-1] == "--checkpointing"
+    assert less.whole == rows.Row(objective="kto")
+    assert module("train").parse(less.options()).checkpointing
     assert row.command(None, 2)[-2:] == ["--rounds", "3"]
 
 
