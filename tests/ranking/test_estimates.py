@@ -187,6 +187,32 @@ def test_the_interval_is_hesterbergs_expanded_percentile_one() -> None:
     assert found.high == pytest.approx(high, abs=1e-4)
 
 
+@pytest.mark.parametrize("value", [1.0, 0.25, -1.0, 0.0])
+def test_few_conversations_of_one_difference_do_not_exclude_zero(value: float) -> None:
+    for clusters in (1, 2, 3):
+        labels = [str(c) for c in range(clusters)]
+        found = Partition.of([[value] * clusters], [labels]).estimate(signed=True)
+        assert found.low <= 0 <= found.high
+        assert not found.excludes_zero
+        mirrored = Partition.of([[-value] * clusters], [labels]).estimate(signed=True)
+        assert (mirrored.low, mirrored.high) == pytest.approx((-found.high, -found.low))
+    many = [str(c) for c in range(60)]
+    found = Partition.of([[value] * 60], [many]).estimate(signed=True)
+    assert found.excludes_zero == (value != 0)
+    # All won of C: as wide as Wilson's share of wins on the scale from -1 to 1.
+    if value == 1:
+        assert found.low == pytest.approx(2 * wilson(60, 60).low - 1)
+
+
+def test_equal_systems_are_told_apart_by_chance_in_one_of_twenty() -> None:
+    rng = np.random.default_rng(4)
+    for clusters in (1, 2, 3, 5):
+        labels = [[str(c) for c in range(clusters)]]
+        draws = rng.choice([-1.0, 0.0, 1.0], (300, clusters), p=[0.3, 0.4, 0.3])
+        told = [Partition.of([d], labels).estimate(signed=True).excludes_zero for d in draws]
+        assert np.mean(told) <= 0.08
+
+
 @pytest.mark.parametrize(("signed", "lowest"), [(False, 0.0), (True, -1.0)])
 def test_one_conversation_says_nothing_of_others(signed: bool, lowest: float) -> None:
     found = Partition.of([[0.0, 1.0, 1.0]], [["a", "a", "a"]]).estimate(signed=signed)

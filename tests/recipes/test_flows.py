@@ -15,13 +15,14 @@ from handrail import world
 from handrail.recipes import RECIPES, flow, report_again, seeds
 from handrail.recipes import corpus as corpus_module
 from handrail.recipes.corpus import Corpora, Corpus, take_points
-from handrail.recipes.flow import begin, with_rates
+from handrail.recipes.flow import Trained, begin, with_rates
 from handrail.recipes.flow2 import feedback_turns
 from handrail.recipes.outcome import SeedOutcome
-from handrail.recipes.own import read_turns, whole_conversations
+from handrail.recipes.own import read_turns
 from handrail.recipes.page import _skips
 from handrail.recipes.run import Run
 from handrail.recipes.settings import BETAS, WORLD_RATES, FlowSettings, QuickstartSettings
+from handrail.recipes.speaking import speak
 from handrail.recipes.systems import PAPER_RATES
 from handrail.recipes.worker import FLOWS
 from handrail.records import RecordError, Reply, RunError, SettingError, Skip, Turn, write_jsonl
@@ -135,6 +136,29 @@ def test_feedback_is_never_nearly_the_chosen_reply_nor_one_that_the_guidelines_a
         "near-equal to a reply of the turn": 1,
         "the guidelines allow it here": 1,
     }
+
+
+def test_answers_that_are_none_of_the_bots_whole_replies_are_no_feedback(
+    tiny_model: Path, tmp_path: Path
+) -> None:
+    turns = world.training_turns(6, 3)
+    answers = [Reply(text=t.replies[1].text, author="bot") for t in turns]
+    whole, _ = feedback_turns(turns, answers, world.Oracle())
+    first, second = (
+        next(i for i, t in enumerate(turns) if t.context == k.context) for k in whole[:2]
+    )
+    spoilt = {first: "the bot said nothing", second: "the answer was cut off at reply_tokens"}
+    kept, skips = feedback_turns(turns, answers, world.Oracle(), None, spoilt)
+    assert [t.context for t in whole][2:] == [t.context for t in kept]
+    assert {s.reason: s.count for s in skips}.items() >= dict.fromkeys(spoilt.values(), 1).items()
+    # A model that knows nothing never ends its replies: of such answers there are no pairs.
+    settings = FlowSettings(model=str(tiny_model), **SMALL | {"reply_tokens": 2})
+    corpus = Corpora(settings, feedback=True).of(0)
+    run = Run(tmp_path)
+    base = flow.base_system(run, settings, corpus)
+    _, facts = speak(run, settings, base, corpus.feedback, 0, purpose="feedback")
+    assert len(facts["cut_at"]) == facts["cut"] > 0
+    assert set(facts["cut_at"]) | set(facts["empty_at"]) <= set(range(len(corpus.feedback)))
 
 
 def test_points_are_whole_conversations_and_the_test_set_is_the_same_for_all_seeds() -> None:
@@ -279,12 +303,6 @@ def test_turns_that_nothing_can_judge_are_left_out_and_counted(tmp_path: Path) -
         corpus.assessor.assess(turn, "Hello.")
 
 
-def test_a_model_from_scratch_is_made_once_for_all_seeds(tmp_path: Path) -> None:
-    talks = whole_conversations(world.training_turns(5, 8))
-    assert len(talks) == 5
-    assert all(talk.messages[-1].role == "assistant" for talk in talks)
-
-
 def test_the_models_size_decides_its_rates_not_its_name(
     tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -336,6 +354,15 @@ def test_what_the_files_lack_counts_once_for_all_seeds() -> None:
     outcomes = SimpleNamespace(seeds=seeds)
     skips = _skips(SimpleNamespace(outcomes=outcomes, recall={}))  # type: ignore[arg-type]
     assert [(s.what, s.count) for s in skips] == [("line", 1)] + [("feedback pair", 4)] * 3
+
+
+def test_what_systems_leave_out_of_the_same_turns_counts_once_a_seed(tmp_path: Path) -> None:
+    one = SeedOutcome(seed=0, corpus=Corpora(FlowSettings(**SMALL)).of(0))
+    same = (Skip(what="turn", reason="no reply", where="a"), Skip(what="turn", reason="no reply"))
+    other = Skip(what="turn", reason="no reply", where="b")
+    for name, skips in (("SFT", same), ("IPO", same), ("KTO", (*same, other, same[1]))):
+        one.add(Trained(name, tmp_path, None, skips), [], {})
+    assert Counter(one.skipped) == Counter((*same, other, same[1]))
 
 
 def test_turns_are_read_from_parquet_too(tmp_path: Path) -> None:

@@ -7,6 +7,8 @@ from types import SimpleNamespace
 import pytest
 
 from handrail import world
+from handrail.ranking import Estimate
+from handrail.recipes.outcome import _perplexity
 from handrail.recipes.page import _SHOWN, _examples
 from handrail.records import Assessment, JudgeError, Reply
 from handrail.reports import Examples
@@ -80,3 +82,14 @@ def test_the_page_marks_the_rule_that_an_example_breaks() -> None:
     kept = Examples(_examples(findings(".", "x"))).html()
     assert LOST in kept
     assert page.count("breaks") >= 2
+
+
+def test_the_perplexity_of_a_model_that_training_spoilt_is_infinite() -> None:
+    names = [t.id for t in TURNS[:4]]
+    facts = {"nats": [4000.0] * 4, "tokens": [5] * 4, "best_turns": names}
+    seeds = [SimpleNamespace(facts={"SFT": facts})]
+    outcomes = SimpleNamespace(systems=["SFT"], seeds=seeds)
+    found = _perplexity(outcomes, {n: n for n in names})["SFT"]  # type: ignore[arg-type]
+    assert found.value == float("inf")
+    assert isinstance(found, Estimate)
+    assert found.as_dict()["estimate"] is None

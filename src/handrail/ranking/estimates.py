@@ -153,17 +153,22 @@ class Partition:
         lowest = -1.0 if signed else 0.0
         if self.n == 0:
             return Estimate(float("nan"), lowest, 1.0, 0, "no items", 0, how.level)
-        if len(self.values) == 1:
-            return self._even("item", how, signed)
         if clusters == 1:
             return Estimate(self.mean, lowest, 1.0, self.n, "none (one cluster)", 1, how.level)
+        if len(self.values) == 1:
+            return self._even("item", how, signed)
         if np.allclose(self.sums_SC, self.mean * self.counts_SC, rtol=0, atol=1e-9):
             return self._even("cluster", how, signed)
         method = _told(seeds, clusters, how)
         return percentile(self.replicates(how), self.mean, self.n, method, clusters, how.level)
 
     def _even(self, what: str, how: Resampling, signed: bool) -> Estimate:
-        """The mean where there is no spread: `what` scores the same."""
+        """The mean where there is no spread: `what` scores the same.
+
+        Of shares it is Wilson's interval over clusters. A difference is the share of clusters won
+        less the share lost, and none lost may be chance: the share that could have been lost is
+        taken off the end that lies towards zero.
+        """
         value = round(self.mean, 12)  # a sum of differences that is zero is so up to rounding
         clusters = self.sums_SC.shape[1]
         if abs(value) > 1 or (value < 0 and not signed):
@@ -171,10 +176,10 @@ class Partition:
             return Estimate(value, nan, nan, self.n, method, clusters, how.level)
         bound = wilson(abs(value) * clusters, clusters, how.level)
         low, high = bound.low, bound.high
+        if signed:
+            low -= wilson(0, clusters, how.level).high
         if value < 0:
             low, high = -high, -low
-        elif value == 0 and signed:
-            low = -high
         method = f"Wilson over clusters (every {what} scores the same)"
         return Estimate(value, low, high, self.n, method, clusters, how.level)
 

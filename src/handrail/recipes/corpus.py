@@ -7,32 +7,30 @@ flow charts (adherence, and inventions by what the agent was shown).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TypeVar
 
 from handrail import world
 from handrail.judges import RuleAssessor
 from handrail.recipes import star
-from handrail.recipes.overlap import refuse_same_file, tested
+from handrail.recipes.overlap import as_it_went, keep_apart, refuse_same_file, tested
 from handrail.recipes.own import read_turns, retrieve_rejected, whole_conversations
-from handrail.recipes.run import spread
-from handrail.recipes.settings import FlowSettings
+from handrail.recipes.parts import beyond, drawn, split, take_points, talk_of
+from handrail.recipes.settings import SCRATCH, FlowSettings
 from handrail.records import (
     Assessor,
-    Conversation,
     RecordError,
     Skip,
     Turn,
 )
+from handrail.sources.grading import Grader
 from handrail.sources.rejected import Allows, Tally
 from handrail.sources.star_facts import FlowAssessor
 
 # Test conversations are the same for every seed, so that seeds can be compared prompt by prompt.
 _TEST_SEED, _TRAIN_SEED, _FEEDBACK_SEED = 9_000_001, 1_000, 500_000
-T = TypeVar("T", Turn, Conversation)
 
 
 @dataclass(frozen=True)
@@ -96,19 +94,25 @@ class Corpora:
             feedback=tuple(_world(self._wanted, _FEEDBACK_SEED + seed)) if self._wanted else (),
             test=self._world_test,
             assessor=world.Oracle(),
+            base=self._world_base if self.settings.model == SCRATCH else (),
         )
 
     @cached_property
     def _world_test(self) -> tuple[Turn, ...]:
         return tuple(_world(self.settings.test_turns, _TEST_SEED))
 
+    @cached_property
+    def _world_base(self) -> tuple[Turn, ...]:
+        """The first seed's turns, whatever the seed: one base for all."""
+        return tuple(_world(self.settings.train_points, _TRAIN_SEED))
+
     def _from_files(self, seed: int) -> Corpus:
         files, settings = self._files, self.settings
-        train = _drawn(files.train, settings.train_points, seed)
-        feedback = _drawn(files.feedback, self._wanted, seed)
+        train = drawn(files.train, settings.train_points, seed)
+        feedback = drawn(files.feedback, self._wanted, seed)
         spare = [
-            *_beyond("train", "points", files.train, train),
-            *_beyond("feedback", "points", files.feedback, feedback),
+            *beyond("train", "points", files.train, train),
+            *beyond("feedback", "points", files.feedback, feedback),
         ]
         return replace(
             files, train=tuple(train), feedback=tuple(feedback), skipped=(*files.skipped, *spare)
@@ -125,24 +129,6 @@ def _world(n: int, seed: int) -> list[Turn]:
     return take_points(lambda count: world.training_turns(count, seed), n)
 
 
-def take_points(make: Callable[[int], Sequence[Turn]], n: int) -> list[Turn]:
-    """Turns of the first conversations that together hold at least `n`, none cut in two."""
-    count = max(2, n // 4)
-    turns = list(make(count))
-    while len(turns) < n:
-        count *= 2
-        turns = list(make(count))
-    return _whole(turns, n)
-
-
-def _whole(turns: Sequence[Turn], n: int) -> list[Turn]:
-    """The first turns, at least `n`, that do not cut a conversation in two."""
-    for end in range(n, len(turns)):
-        if turns[end].conversation_id != turns[end - 1].conversation_id:
-            return list(turns[:end])
-    return list(turns)
-
-
 def _read(settings: FlowSettings, feedback_points: int) -> Corpus:
     path = settings.conversations
     refuse_same_file(settings)
@@ -151,7 +137,7 @@ def _read(settings: FlowSettings, feedback_points: int) -> Corpus:
         shares = {"train": 0.5, "feedback": 0.3, "test": 0.2}
     facts: dict[str, str] = {}
     if star.reads(settings):
-        made = star.star_parts(settings, shares, _split)
+        made = star.star_parts(settings, shares, split)
         parts, skipped = made.parts, made.skipped
     else:
         parts, skipped, facts = _parts(settings, shares)
@@ -169,18 +155,18 @@ def _read(settings: FlowSettings, feedback_points: int) -> Corpus:
             parts[name], more = _checkable(parts[name], name, settings)
             skipped += more
     # Test on turns where some guardrail applies, as the paper does.
-    test = [turn for turn in parts["test"] if any(r.keeps or r.breaks for r in turn.replies)]
+    test = [turn for turn in parts["test"] if _applies(turn, graded=guide is not None)]
     test = test or parts["test"]
     if len(test) < len(parts["test"]):
         lost = len(parts["test"]) - len(test)
         skipped.append(Skip(what="test turn", reason="no guardrail applies to it", count=lost))
-    drawn = _drawn(test, settings.test_turns, _TEST_SEED)
-    skipped += _beyond("test", "turns", test, drawn)
+    asked = drawn(test, settings.test_turns, _TEST_SEED)
+    skipped += beyond("test", "turns", test, asked)
     return Corpus(
         name=Path(path).name,
         train=tuple(parts["train"]),
         feedback=tuple(parts.get("feedback", ())),
-        test=tuple(drawn),
+        test=tuple(asked),
         assessor=RuleAssessor() if guide is None else FlowAssessor(guide),
         skipped=tuple(skipped),
         allows=None if guide is None else star.allows_by(guide),
@@ -198,6 +184,19 @@ def _counted(turns: Sequence[Turn]) -> str:
 def paired(turns: Sequence[Turn]) -> int:
     """How many turns have a better and a worse reply."""
     return sum(any(True for _ in turn.pairs()) for turn in turns)
+
+
+def _applies(turn: Turn, graded: bool) -> bool:
+    """Whether some guardrail applies to some reply of the turn.
+
+    Replies of the user's own turns say so where they were graded; else the checks do.
+    """
+    if any(r.keeps or r.breaks for r in turn.replies):
+        return True
+    if graded:
+        return False
+    grader = Grader(turn.playbook, turn.context)
+    return any(grader.results(r.text) for r in turn.replies)
 
 
 def _checkable(
@@ -243,14 +242,16 @@ def _parts(
     if settings.test_conversations and tests:
         ours, theirs = whole_conversations(turns), whole_conversations(tests)
         shared, more = tested(ours, theirs, settings.test_conversations)
-        turns = [turn for turn in turns if (turn.conversation_id or turn.id) not in shared]
+        turns = [turn for turn in turns if talk_of(turn) not in shared]
         skipped += more
     names = [name for name in shares if tests is None or name != "test"]
     total = sum(shares[name] for name in names)
-    cut = _split(turns, {name: shares[name] / total for name in names})
+    cut = split(turns, {name: shares[name] / total for name in names})
     parts = dict(zip(names, cut, strict=True))
     if tests is not None:
         parts["test"] = tests
+    parts, more = keep_apart(parts, as_it_went, settings.conversations)
+    skipped += more
     # All rejected replies come from the training part: nothing of the test is trained on.
     pool = [turn for turn in parts["train"] if turn.replies]
     tally = Tally()
@@ -259,32 +260,3 @@ def _parts(
             parts[name] = retrieve_rejected(parts[name], pool, tally)
     facts = {"turns under the playbook file": str(filled)} if settings.playbook else {}
     return parts, skipped + tally.skips(), facts
-
-
-def _split(turns: Sequence[T], shares: dict[str, float]) -> list[list[T]]:
-    """Parts by conversation, by a hash of its id: the same whatever else is in the file."""
-    parts: list[list[T]] = [[] for _ in shares]
-    for turn in turns:
-        name = turn.conversation_id if isinstance(turn, Turn) else ""
-        place, total = spread(name or turn.id) / 2**64, 0.0
-        for part, share in zip(parts, shares.values(), strict=True):
-            total += share
-            if place < total:
-                part.append(turn)
-                break
-        else:
-            parts[-1].append(turn)
-    return parts
-
-
-def _drawn(turns: Sequence[Turn], n: int, seed: int) -> list[Turn]:
-    """Whole conversations in an order that the seed decides, until they hold `n` turns."""
-    ordered = sorted(turns, key=lambda t: spread(f"{seed}:{t.conversation_id or t.id}"))
-    return _whole(ordered, n) if n else []
-
-
-def _beyond(part: str, unit: str, turns: Sequence[Turn], drawn: Sequence[Turn]) -> list[Skip]:
-    """The turns of a part that its setting, such as `train_points`, leaves unused."""
-    reason = f"beyond {part}_{unit}; raise it to use more"
-    lost = len(turns) - len(drawn)
-    return [Skip(what=f"{part} turn", reason=reason, count=lost)] if lost else []

@@ -30,7 +30,7 @@ from handrail.recipes.own import whole_conversations
 from handrail.recipes.pretrain import pretrain
 from handrail.recipes.retrieval import rank_sets
 from handrail.recipes.run import Run, digest_files, digest_records, read_json, watcher, write_json
-from handrail.recipes.settings import BETAS, FlowSettings, default_rates
+from handrail.recipes.settings import BETAS, SCRATCH, FlowSettings, default_rates
 from handrail.recipes.small_model import PretrainSettings
 from handrail.recipes.systems import BASE, PAPER_RATES, System
 from handrail.records import (
@@ -44,8 +44,6 @@ from handrail.records import (
 from handrail.training import TrainSettings, train
 from handrail.trees import Renderer, TreeSettings, build_trees
 from handrail.trees.styles import guardrail_head
-
-SCRATCH = "scratch"
 
 
 @dataclass(frozen=True)
@@ -243,7 +241,7 @@ def base_system(run: Run, settings: FlowSettings, corpus: Corpus) -> Trained:
         if settings.model.startswith((".", "~")):  # said to be a folder: never looked up by name
             path = path.expanduser().absolute()
         return Trained(BASE, path, None, ())
-    talks = whole_conversations(corpus.base or corpus.train)
+    talks = whole_conversations(corpus.base)
     size = scratch_settings(talks)
 
     def make(folder: Path) -> None:

@@ -8,7 +8,7 @@ one, that answer becomes the rejected reply. IPO and KTO-pair then train on thos
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,14 +36,19 @@ def _one_seed(run: Run, settings: FlowSettings, corpus: Corpus, seed: int) -> Se
     base = base_system(run, settings, corpus)
     corpus, left_out = fit_prompts(run, settings, corpus, base, seed)
     sft = train_system(run, settings, FLOW2_SFT, corpus.train, base, seed)
-    answers, _ = speak(run, settings, sft, corpus.shown(corpus.feedback), seed, purpose="feedback")
-    turns, refused = feedback_turns(corpus.feedback, answers, corpus.assessor, corpus.allows)
+    asked = corpus.shown(corpus.feedback)
+    answers, facts = speak(run, settings, sft, asked, seed, purpose="feedback")
+    spoilt = dict.fromkeys(facts.get("cut_at", ()), "the answer was cut off at reply_tokens")
+    spoilt |= dict.fromkeys(facts.get("empty_at", ()), "the bot said nothing")
+    turns, refused = feedback_turns(
+        corpus.feedback, answers, corpus.assessor, corpus.allows, spoilt
+    )
     trained = {BASE: base, sft.name: sft}
     for system in FLOW2:
         trained[system.name] = train_system(run, settings, system, turns, sft, seed)
     outcome = SeedOutcome(seed=seed, corpus=corpus)
     outcome.skipped += [*left_out, *refused]
-    outcome.notes["pairs from the bot's own replies"] = str(len(turns))
+    outcome.feedback_pairs = len(turns)
     for one in trained.values():
         outcome.add(one, *speak(run, settings, one, corpus.shown(corpus.test), seed))
     return outcome
@@ -64,6 +69,7 @@ def feedback_turns(
     answers: Sequence[Reply],
     assessor: Assessor,
     allows: Allows | None = None,
+    spoilt: Mapping[int, str] | None = None,
 ) -> tuple[list[Turn], list[Skip]]:
     """Pairs of a chosen reply and the bot's own worse one.
 
@@ -71,10 +77,11 @@ def feedback_turns(
     as good), the guidelines do not allow it, and the judge finds it worse: unacceptable on a
     dimension on which the chosen reply is acceptable, and acceptable on none on which the chosen
     reply is not. What is not kept is counted by reason. `allows`: what the guidelines say, if any.
+    `spoilt`: why an answer is none of the bot's whole replies, by its place.
     """
     kept: list[Turn] = []
     reasons: Counter[str] = Counter()
-    for turn, answer in zip(turns, answers, strict=True):
+    for place, (turn, answer) in enumerate(zip(turns, answers, strict=True)):
         best = turn.best()
         if best is None:
             reasons["the turn has no chosen reply"] += 1
@@ -82,7 +89,7 @@ def feedback_turns(
         chosen = turn.replies[best]
         worse_than_chosen = {b for a, b in turn.pairs() if a == best}
         good = [r.text for i, r in enumerate(turn.replies) if i not in worse_than_chosen]
-        reason = refusal(turn, answer.text, good, allows)
+        reason = (spoilt or {}).get(place) or refusal(turn, answer.text, good, allows)
         if reason:
             reasons[reason] += 1
             continue

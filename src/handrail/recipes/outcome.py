@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -58,14 +58,16 @@ class SeedOutcome:
     replies: dict[str, list[Reply]] = field(default_factory=dict)
     facts: dict[str, dict[str, Any]] = field(default_factory=dict)
     skipped: list[Skip] = field(default_factory=list)
-    notes: dict[str, str] = field(default_factory=dict)
+    feedback_pairs: int | None = None  # of the bot's own replies, in Flow 2
 
     def add(self, one: Trained, replies: list[Reply], facts: dict[str, Any]) -> None:
         """Note one system's replies to the test turns."""
         self.trained[one.name] = one
         self.replies[one.name] = replies
         self.facts[one.name] = facts
-        self.skipped += one.skipped
+        # Systems that read the same turns leave out the same ones: these count once.
+        new = Counter(one.skipped) - Counter(self.skipped)
+        self.skipped += new.elements()
 
 
 @dataclass
@@ -191,7 +193,8 @@ def _perplexity(outcomes: Outcomes, clusters: dict[str, str]) -> dict[str, Estim
             [f["nats"] for f in facts], [f["tokens"] for f in facts], groups, HOW
         )
         if nats.n:
-            value, low, high = (math.exp(x) for x in (nats.value, nats.low, nats.high))
+            with np.errstate(over="ignore"):  # a model that training spoilt: infinite
+                value, low, high = np.exp([nats.value, nats.low, nats.high]).tolist()
             found[name] = replace(nats, value=value, low=low, high=high)
     return found
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from handrail.recipes.parts import talk_of
 from handrail.recipes.run import spread
 from handrail.records import (
     Conversation,
@@ -161,7 +162,7 @@ def whole_conversations(turns: Sequence[Turn]) -> list[Conversation]:
     """The conversations that turns came from, as far as their last turn shows them."""
     last: dict[str, Turn] = {}
     for turn in turns:
-        name = turn.conversation_id or turn.id
+        name = talk_of(turn)
         if name not in last or len(turn.context) > len(last[name].context):
             last[name] = turn
     talks = []

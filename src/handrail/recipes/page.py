@@ -58,6 +58,7 @@ def write_page(folder: Path, findings: Findings) -> dict[str, Any]:
     """Write `report.html` and `summary.json`; returns the summary."""
     outcomes = findings.outcomes
     first = outcomes.seeds[0]
+    pairs = [one.feedback_pairs for one in outcomes.seeds if one.feedback_pairs is not None]
     report = Report(
         title=f"{outcomes.title}: {first.corpus.name}",
         subtitle=f"{outcomes.aligned} against {outcomes.sft}, and {len(outcomes.systems)} systems "
@@ -71,7 +72,7 @@ def write_page(folder: Path, findings: Findings) -> dict[str, Any]:
             "judge": first.corpus.assessor.name,
         },
         settings=outcomes.settings.model_dump(),
-        provenance={"handrail": versions(folder), **first.corpus.facts, **first.notes},
+        provenance={"handrail": versions(folder), **first.corpus.facts, **_pairs_made(pairs)},
         command=read_json(folder / "config.json")["command"],
     )
     write_report(folder / "report.html", report)
@@ -90,12 +91,19 @@ def write_page(folder: Path, findings: Findings) -> dict[str, Any]:
             "preference_accuracy": {n: e.as_dict() for n, e in findings.preference.items()},
             "perplexity": {n: e.as_dict() for n, e in findings.perplexity.items()},
             "left_out": left_out(findings),
+            **({"feedback_pairs": pairs} if pairs else {}),
             **_replies_found(findings),
             "report": str(folder / "report.html"),
         },
     )
     write_summary(folder / "summary.json", made)
     return made
+
+
+def _pairs_made(pairs: list[int]) -> dict[str, str]:
+    """How many pairs of the bot's own replies each seed trained on; nothing but in Flow 2."""
+    counts = ", ".join(f"{n:,}" for n in pairs)
+    return {"pairs from the bot's own replies, by seed": counts} if pairs else {}
 
 
 def sections(findings: Findings) -> list[Section]:

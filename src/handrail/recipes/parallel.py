@@ -25,9 +25,8 @@ import torch
 
 import handrail
 from handrail.models import count_parameters, resolve_device
-from handrail.recipes.flow import SCRATCH
 from handrail.recipes.run import Run
-from handrail.recipes.settings import SMALL, FlowSettings
+from handrail.recipes.settings import SCRATCH, SMALL, FlowSettings
 from handrail.records import HandrailWarning, RunError
 
 # The package may have been found beside the caller's script, where a new process does not look.

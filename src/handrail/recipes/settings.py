@@ -16,7 +16,11 @@ WORLD_RATES = {"sft": 3e-4, "ipo": 5e-5, "kto_pair": 2e-5, "kto": 2e-5, "dpo": 2
 SMALL = 100_000_000  # parameters below which the paper's learning rates are too small
 BETAS = dict.fromkeys(("ipo", "kto_pair", "kto", "dpo"), 0.1)
 
-SEEDS = 2**32  # training seeds lie below
+SCRATCH = "scratch"  # the model that a flow makes from nothing
+
+# Training seeds lie below: the care world draws the turns of a seed's training, of its feedback and
+# of all tests from seeds of its own, which would meet from there on.
+SEEDS = 499_000
 
 
 def default_rates(parameters: int) -> dict[str, float]:
@@ -130,7 +134,7 @@ class FlowSettings(BaseModel):
     @model_validator(mode="after")
     def _last_seed(self) -> Self:
         if self.first_seed + self.seeds > SEEDS:
-            raise ValueError("first_seed and seeds go past 2**32; lower first_seed")
+            raise ValueError(f"first_seed and seeds go past {SEEDS:,}; lower first_seed")
         return self
 
 

@@ -41,12 +41,14 @@ def speak(
         stage = f"{trained.name} speaks (seed {seed})"
         run.progress(stage, 0, len(turns))
         samples = LocalSampler(policy, renderer).sample(turns, params, partial(run.progress, stage))
-        cut = sum(s[0].finish == "length" for s in samples)
-        empty = sum(not s[0].text for s in samples)
+        cut = [i for i, s in enumerate(samples) if s[0].finish == "length"]
+        empty = [i for i, s in enumerate(samples) if not s[0].text]
         # An empty reply is kept as what it is: a reply that says nothing.
         replies = [Reply(text=s[0].text or "(no reply)", author=trained.name) for s in samples]
         write_jsonl(folder / "replies.jsonl", replies)
-        write_json(folder / "facts.json", {"cut": cut, "empty": empty, "n": len(turns)})
+        places = {"cut_at": cut, "empty_at": empty}
+        counts = {"cut": len(cut), "empty": len(empty), "n": len(turns)}
+        write_json(folder / "facts.json", counts | places)
 
     name = f"seed{seed}-{slug(trained.name)}-{purpose}"
     folder = run.stage(name, inputs, make)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from handrail.recipes.overlap import tested
+from handrail.recipes.overlap import keep_apart, tested
 from handrail.recipes.settings import FlowSettings
 from handrail.records import Conversation, RecordError, SettingError, Skip, Turn, nearest
 from handrail.sources import registry
@@ -103,6 +103,8 @@ def star_parts(settings: FlowSettings, shares: dict[str, float], split: Split) -
     parts = dict(zip(names, cut, strict=True))
     if tests is not None:
         parts["test"] = tests
+    parts, more = keep_apart(parts, lambda part: [t.messages for t in part], settings.conversations)
+    skipped += more
     return _turns(parts, guide, settings.split, skipped)
 
 
