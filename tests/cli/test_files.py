@@ -57,6 +57,26 @@ def test_the_kind_is_found_by_its_fields(tmp_path: Path, record: object) -> None
     assert files.kind_of(path, type(record).__name__) is type(record)
 
 
+@pytest.mark.parametrize("name", ["a.jsonl", "a.jsonl.gz", "A.JSONL.GZ", "a", "b.c/a"])
+def test_records_are_written_to_json_lines(name: str) -> None:
+    assert files.records_out(name) == Path(name)
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.parquet", "A.CSV.GZ", "a.txt", "a.jsonl.bak"])
+def test_a_name_that_says_another_form_is_refused_for_records(name: str) -> None:
+    with pytest.raises(
+        SettingError, match=r"\.jsonl or \.jsonl\.gz; `handrail data export`"
+    ) as told:
+        files.records_out(name)
+    assert told.value.where == name
+
+
+def test_gzip_is_known_by_its_ending_in_any_case(tmp_path: Path) -> None:
+    write_jsonl(tmp_path / "X.JSONL.GZ", [TURN])
+    assert (tmp_path / "X.JSONL.GZ").read_bytes().startswith(b"\x1f\x8b")
+    assert files.read_records(tmp_path / "X.JSONL.GZ").records == [TURN]
+
+
 def test_what_is_no_record_is_said_so(tmp_path: Path) -> None:
     path = tmp_path / "x.jsonl"
     path.write_text('{"prompt": "a", "chosen": "b"}\n')

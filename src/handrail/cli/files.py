@@ -24,7 +24,7 @@ from handrail.records import (
     Verdict,
     nearest,
 )
-from handrail.records.store import OnError, parse_object, raw_lines
+from handrail.records.store import OnError, ending, parse_object, raw_lines
 
 # A field that only this kind of record has, tried in this order.
 KINDS: tuple[tuple[str, type[BaseModel]], ...] = (
@@ -147,6 +147,22 @@ def apart(out: str | Path, *inputs: str | Path | None) -> None:
                 "Name another file to write",
                 str(out),
             )
+
+
+def records_out(path: str | Path) -> Path:
+    """The path of a file of records to write, which holds JSON Lines, whatever its name says.
+
+    Raises:
+        SettingError: its name ends in anything but `.jsonl` (or nothing), `.gz` or not.
+    """
+    if ending(path) in ("", ".jsonl"):
+        return Path(path)
+    raise SettingError(
+        f"records are written as JSON Lines, and this name ends in '{ending(path)}'",
+        "End its name in .jsonl or .jsonl.gz; `handrail data export` (handrail.export in Python) "
+        "writes Parquet and CSV",
+        str(path),
+    )
 
 
 def read_playbook(path: str | Path) -> Playbook:

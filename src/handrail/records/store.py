@@ -63,6 +63,17 @@ def read_jsonl(path: str | Path, kind: type[R], on_error: OnError = "stop") -> L
     return loaded
 
 
+def ending(path: str | Path) -> str:
+    """What a file's name says it holds: its ending in small letters, without `.gz` (".jsonl")."""
+    name = Path(path).name.lower()
+    return Path(name.removesuffix(".gz")).suffix
+
+
+def gzipped(path: str | Path) -> bool:
+    """Whether a file's name says that it is gzip."""
+    return Path(path).name.lower().endswith(".gz")
+
+
 def note_once(record: BaseModel, seen: dict[str, str], place: str, where: str) -> None:
     """Note in `seen` that the record's id stands at `place` ("line 3") of the file.
 
@@ -110,7 +121,7 @@ def raw_lines(path: Path, lost: list[RecordError] | None = None) -> Iterator[byt
     """
     number = 0
     try:
-        opener = gzip.open if path.suffix == ".gz" else open
+        opener = gzip.open if gzipped(path) else open
         with opener(path, "rb") as file:
             for line in file:
                 number += 1
@@ -237,7 +248,7 @@ def write_jsonl(path: str | Path, records: Iterable[BaseModel]) -> int:
     count = 0
     with atomic_write(path, "wb") as raw:
         # mtime 0 and no name: equal records give equal bytes.
-        sink = gzip.GzipFile("", "wb", fileobj=raw, mtime=0) if str(path).endswith(".gz") else raw
+        sink = gzip.GzipFile("", "wb", fileobj=raw, mtime=0) if gzipped(path) else raw
         for record in records:
             sink.write(record.model_dump_json(exclude_defaults=True).encode() + b"\n")
             count += 1
