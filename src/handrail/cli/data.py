@@ -81,7 +81,7 @@ def convert(
 
 @command.add
 @verb(
-    "handrail data import chats.csv talks.jsonl --map text=body --map agent=Bot",
+    "handrail data import chats.csv talks.jsonl --map text=body --map agent=Bot --map agent=Desk",
     "handrail data import chats.jsonl talks.jsonl --playbook rules.yaml --on-error skip",
     "handrail data import preferences.parquet turns.jsonl",
     name="import",
@@ -94,7 +94,8 @@ def convert(
     multiple=True,
     metavar="NAME=COLUMN",
     help="Where something is: conversation, role, text, order, messages or playbook; or what a "
-    "role is called: agent, customer, tool or system. May be given often.",
+    "role is called: agent, customer, tool or system. May be given often, also for several names "
+    "of one role.",
 )
 @click.option("--playbook", help="Playbook (JSON or YAML) of conversations that name none.")
 @click.option(
@@ -119,11 +120,10 @@ def import_(
     """
     from handrail.cli import exchange
     from handrail.cli.files import apart
-    from handrail.cli.verb import named
     from handrail.records import write_jsonl
 
     apart(out, file, playbook)
-    names = named(mapping, "does not say where something is", "--map NAME=COLUMN")
+    names = _mapping(mapping)
     loaded = exchange.import_(file, names, playbook=playbook, encoding=encoding, on_error=on_error)
     write_jsonl(out, loaded.records)
     kinds = Counter(type(record).__name__.lower() for record in loaded.records)
@@ -132,6 +132,28 @@ def import_(
     lines = [", ".join(count(n, kind) for kind, n in kinds.items()) + f": {out}"]
     lines += [f"{n} x {what}" for what, n in mended.items()]
     _left_out(console, summary, lines, loaded)
+
+
+def _mapping(pairs: tuple[str, ...]) -> dict[str, str | tuple[str, ...]]:
+    """What --map says: a column for each thing, and one name or several for a role.
+
+    Raises:
+        SettingError: a pair of another form, or two columns for what is in one.
+    """
+    from handrail.cli.verb import named
+    from handrail.records import SettingError
+    from handrail.sources.transcripts import Mapping
+
+    given = named(pairs, "does not say where something is", "--map NAME=COLUMN")
+    several = {name for name, field in Mapping.model_fields.items() if field.default == ()}
+    for name, columns in given.items():
+        if len(columns) > 1 and name in Mapping.model_fields and name not in several:
+            raise SettingError(
+                f"--map {name} is given {len(columns)} times ({', '.join(columns)}), and one "
+                "column holds it",
+                f"Name one; only {', '.join(sorted(several))} may have several names",
+            )
+    return {name: texts[0] if len(texts) == 1 else tuple(texts) for name, texts in given.items()}
 
 
 @command.add

@@ -74,7 +74,7 @@ def list_sources() -> list[dict[str, str]]:
 
 def import_(
     path: str | Path,
-    mapping: Mapping[str, str] | None = None,
+    mapping: Mapping[str, Any] | None = None,
     *,
     playbook: Playbook | str | Path | None = None,
     encoding: str | None = None,

@@ -102,9 +102,12 @@ style_option = click.option(
 
 
 def assignments(pairs: Sequence[str]) -> dict[str, Any]:
-    """`name=value` texts as a dictionary; a value that is JSON is read as such."""
+    """`name=value` texts as a dictionary; a value that is JSON is read as such.
+
+    Of a name that is given twice the last value counts, so that one can be added to a command.
+    """
     values: dict[str, Any] = {}
-    for name, text in named(pairs, "is not a setting", "--set name=value").items():
+    for name, (*_, text) in named(pairs, "is not a setting", "--set name=value").items():
         try:
             values[name] = json.loads(text)
         except ValueError:
@@ -112,18 +115,18 @@ def assignments(pairs: Sequence[str]) -> dict[str, Any]:
     return values
 
 
-def named(pairs: Sequence[str], problem: str, form: str) -> dict[str, str]:
-    """`name=text` texts as a dictionary.
+def named(pairs: Sequence[str], problem: str, form: str) -> dict[str, list[str]]:
+    """The texts of each name in `name=text` texts, in the order in which they were given.
 
     Raises:
         SettingError: one of another form; tells the `problem` and the `form` to write.
     """
     from handrail.records.errors import SettingError
 
-    texts: dict[str, str] = {}
+    texts: dict[str, list[str]] = {}
     for pair in pairs:
         name, equals, text = pair.partition("=")
         if not equals or not name.strip():
             raise SettingError(f"'{pair}' {problem}", f"Write {form}")
-        texts[name.strip()] = text
+        texts.setdefault(name.strip(), []).append(text)
     return texts
