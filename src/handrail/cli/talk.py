@@ -11,6 +11,7 @@ from handrail.records import (
     CheckResult,
     Conversation,
     Guardrail,
+    HandrailError,
     Message,
     Playbook,
     SamplingParams,
@@ -71,15 +72,23 @@ class Chat:
         """Say something as the customer; yields the reply in pieces.
 
         Where the model cannot reply (the talk is too long for it), nothing was said.
+
+        Raises:
+            HandrailError: the model cannot reply.
         """
         said = Message(role="user", content=text)
         turn = Turn(playbook=self.playbook, context=(*self.messages, said))
         # Each turn draws anew, and a talk with one seed can be repeated.
         params = self.params.model_copy(update={"seed": self.params.seed + len(self.answers)})
         pieces: list[str] = []
-        for piece in self.model.stream(turn, params):
-            pieces.append(piece)
-            yield piece
+        try:
+            for piece in self.model.stream(turn, params):
+                pieces.append(piece)
+                yield piece
+        except HandrailError as error:
+            # The turn was made here, and its id is a name that nobody who talks knows.
+            problem = error.problem.replace(f"of turn '{turn.id}'", "of the talk with this message")
+            raise type(error)(problem, error.mend, error.where) from None
         reply = "".join(pieces).strip()
         results = self.playbook.results(turn.context, reply) if self.playbook else {}
         self.messages.append(said)
