@@ -67,13 +67,86 @@ def test_pairs_come_back_as_they_went(turn: Turn) -> None:
     assert turns.records == [turn]
 
 
-@given(pair_turns())
-def test_standard_form_keeps_the_replies(turn: Turn) -> None:
+# Messages that look as if others stood in them, beside any text.
+LINES = st.lists(
+    st.sampled_from(["User: Hi", "Agent:", "Agent: Yes?", "Follow these rules:", "- r", "", "Well"])
+    | TEXT,
+    min_size=1,
+    max_size=4,
+).map("\n".join)
+
+
+@given(pair_turns(), st.lists(LINES.filter(str.strip), max_size=3))
+def test_plain_texts_come_back_as_they_went(turn: Turn, said: list[str]) -> None:
+    more = tuple(Message(role="user", content=text) for text in said)
+    turn = turn.model_copy(update={"context": (*turn.context, *more)[-4:]})
     (row,) = export_turns([turn], conversational=False)
     assert row["prompt"].endswith("Agent:")
     (made,) = import_rows([row])[0].records
-    assert [r.text for r in made.replies] == [r.text for r in turn.replies]
-    assert made.context[0].content == row["prompt"]
+    assert made.model_dump(exclude={"id"}) == turn.model_dump(exclude={"id"})
+
+
+@given(st.lists(pair_turns(), min_size=1, max_size=4))
+def test_turns_come_back_from_csv(
+    tmp_path_factory: pytest.TempPathFactory, made: list[Turn]
+) -> None:
+    turns = list({turn.id: turn for turn in made}.values())
+    path = tmp_path_factory.mktemp("csv", numbered=True) / "a.csv"
+    write_rows(path, export_turns(turns, conversational=False))
+    back, talks = load(path, on_error="skip")
+    assert back.records == turns
+    assert not talks.records
+    write_rows(path, export_turns(turns, "labelled", conversational=False))
+    back, _ = load(path, on_error="skip")
+    assert [(t.context, t.playbook, t.conversation_id, t.replies[0]) for t in back.records] == [
+        (t.context, t.playbook, t.conversation_id, Reply(text=r.text, desirable=r.desirable))
+        for t in turns
+        for r in t.replies
+    ]
+
+
+def plain_row(prompt: str, **extra: Any) -> dict[str, Any]:
+    ours = {"playbook": "", "source": "turn-1", "conversation_id": "1"}
+    return {"prompt": prompt, "chosen": "a", "rejected": "b", **ours, **extra}
+
+
+def test_an_export_without_the_messages_beside_the_prompt_is_read() -> None:
+    row = plain_row("User: Hi\nthere\nAgent: Yes?\nFacts: x\nAgent:")
+    (turn,) = import_rows([row])[0].records
+    assert [(m.role, m.content) for m in turn.context] == [
+        ("user", "Hi\nthere"),
+        ("assistant", "Yes?"),
+        ("tool", "x"),
+    ]
+    assert import_rows([plain_row("Agent:")])[0].records[0].context == ()
+    foreign = {"prompt": "User: Hi\nAgent:", "chosen": "a", "rejected": "b", "source": "x"}
+    assert len(import_rows([foreign])[0].records[0].context) == 1
+
+
+@pytest.mark.parametrize(
+    ("row", "says"),
+    [
+        (plain_row("Hi"), "'prompt': it is not a prompt as the export writes it"),
+        (plain_row("User: Hi"), "it is not a prompt"),
+        (plain_row("Hello\nUser: Hi\nAgent:"), "it is not a prompt"),
+        (plain_row("User: Hi\nUser: Ho\nAgent:"), "does not tell whether two messages"),
+        (plain_row("User: \nAgent:"), "no words"),
+        (
+            plain_row("User: Hi\nAgent:", playbook='{"guardrails":[{"id":"r","text":"Hm"}]}'),
+            "does not open with the rules",
+        ),
+        (plain_row("User: Hi\nAgent:", prompt_messages="{"), "no JSON list of messages"),
+        (
+            plain_row("User: Hi\nAgent:", prompt_messages='[{"role": "user", "content": "Ho"}]'),
+            "hold different messages",
+        ),
+    ],
+)
+def test_a_plain_prompt_that_does_not_tell_its_messages_is_refused(
+    row: dict[str, Any], says: str
+) -> None:
+    with pytest.raises(RecordError, match=says):
+        import_rows([row])
 
 
 @given(pair_turns())

@@ -4,7 +4,8 @@ The shapes are those of TRL's "dataset formats": `prompt/chosen/rejected`,
 `prompt/completion/label`, `prompt/completion`, `messages`; each in the conversational form (lists
 of role and content) or, but for `messages`, in the standard form (plain text). A playbook goes into
 the prompt as a system message, and, so that nothing is lost, as JSON into the column `playbook`.
-TRL's trainers ignore this column, `source` (the record's id) and `conversation_id`.
+TRL's trainers ignore this column, `source` (the record's id), `conversation_id` and, beside a
+prompt of plain text, `prompt_messages`.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from handrail.records import (
 )
 from handrail.records.store import OnError
 from handrail.sources.arrow import parquet_names
+from handrail.sources.plain_prompt import is_plain, prompt_columns, prompt_messages, rules_text
 from handrail.sources.reading import invalid
 from handrail.sources.roles import note_swapped
 from handrail.sources.tables import Row, table_rows
@@ -41,23 +43,11 @@ from handrail.sources.trl_rows import (
 
 # The last are those of an export of conversations, which keep the playbook.
 _SIGNS = ({"chosen", "rejected"}, {"prompt", "completion"}, {"messages", "playbook", "source"})
-_SPEAKERS = {"user": "User", "assistant": "Agent", "tool": "Facts", "system": "System"}
-
-
-def rules_text(playbook: Playbook) -> str:
-    """The guardrails as the text of a system message."""
-    return "Follow these rules:\n" + "\n".join(f"- {g.text}" for g in playbook.guardrails)
 
 
 def _messages(messages: Sequence[Message], playbook: Playbook | None) -> list[dict[str, str]]:
     head = [{"role": "system", "content": rules_text(playbook)}] if playbook else []
     return [*head, *({"role": m.role, "content": m.content} for m in messages)]
-
-
-def _text(messages: Sequence[Message], playbook: Playbook | None) -> str:
-    head = [rules_text(playbook), ""] if playbook else []
-    lines = [f"{_SPEAKERS[m.role]}: {m.content}" for m in messages]
-    return "\n".join([*head, *lines, "Agent:"])
 
 
 def _extras(playbook: Playbook | None, source: str, conversation: str) -> dict[str, str]:
@@ -81,9 +71,12 @@ def export_turns(
     """
     for turn in turns:
         for row in _turn_rows(turn, kind, conversational):
-            prompt = _messages if conversational else _text
+            if conversational:
+                prompt: dict[str, Any] = {"prompt": _messages(turn.context, turn.playbook)}
+            else:
+                prompt = prompt_columns(turn.context, turn.playbook)
             extra = _extras(turn.playbook, turn.id, turn.conversation_id)
-            yield {"prompt": prompt(turn.context, turn.playbook), **row, **extra}
+            yield {**prompt, **row, **extra}
 
 
 def _turn_rows(turn: Turn, kind: Kind, conversational: bool) -> Iterator[dict[str, Any]]:
@@ -154,7 +147,8 @@ def import_rows(
 ) -> tuple[Loaded[Turn], Loaded[Conversation]]:
     """Turns from pairs, labels and completions, and conversations from messages.
 
-    A prompt in the standard form becomes one user message. Rows that repeat an earlier one are
+    A prompt in the standard form becomes one user message, but for Handrail's own export, whose
+    messages come back as they went. Rows that repeat an earlier one are
     left out and counted, whatever `on_error` says. Rows without `conversation_id` that open in the
     same way are turns of one conversation.
 
@@ -200,12 +194,14 @@ def import_rows(
 def _import(row: dict[str, Any], where: str, default: Playbook | None) -> Turn | Conversation:
     try:
         kind = kind_of(row)
-        playbook = read_playbook(row) or default
+        own = read_playbook(row)
+        playbook = own or default
         if kind == "messages":
             messages = _without_rules(read_messages(row["messages"], "messages"), playbook)
             return Conversation(id=read_conversation(row, ()), messages=messages, playbook=playbook)
         prompt, replies = prompt_and_replies(row, kind)
-        context = _without_rules(prompt, playbook)
+        plain = is_plain(row)
+        context = prompt_messages(row, own) if plain else _without_rules(prompt, playbook)
         return Turn(
             conversation_id=read_conversation(row, context),
             context=context,
