@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from handrail.models import ModelSettings, Policy, load_policy, random_policy
+from handrail.models.adapters import merged_state
 from handrail.models.load import wrap
-from handrail.models.policy import merged_state
 from handrail.trees import (
     Forest,
     Renderer,

@@ -318,6 +318,10 @@ def test_the_models_size_decides_its_rates_not_its_name(
     monkeypatch.setattr(flow, "count_parameters", lambda name: 7_000_000_000)
     large = with_rates(FlowSettings(model="any/7b", learning_rates={"ipo": 1e-5}))
     assert large.learning_rates == PAPER_RATES | {"ipo": 1e-5}
+    lora = with_rates(FlowSettings(model="any/7b", mode="lora")).learning_rates
+    assert lora == pytest.approx(
+        {"sft": 5e-4, "ipo": 2e-5, "dpo": 2e-5, "kto": 5e-6, "kto_pair": 5e-6}
+    )
     assert large.betas == BETAS == dict.fromkeys(("ipo", "kto_pair", "kto", "dpo"), 0.1)
     own = with_rates(FlowSettings(betas={"kto": 0.2}))
     assert own.betas == BETAS | {"kto": 0.2}

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from tests.trees import toys
 
 from handrail import world
 from handrail.models import ModelSettings, load_policy
 from handrail.recipes import RECIPES
+from handrail.recipes.flow import Trained, begin, load_trained, train_system
 from handrail.recipes.likelihood import likelihood
 from handrail.recipes.retrieval import rank_sets, true_ranks
-from handrail.recipes.settings import QuickstartSettings
+from handrail.recipes.run import Run
+from handrail.recipes.settings import FlowSettings, QuickstartSettings
+from handrail.recipes.systems import BASE, PAPER_RATES, System
 from handrail.records import write_jsonl
-from handrail.trees import Renderer, TreeSettings, build_trees
+from handrail.trees import Renderer, TreeSettings, build_trees, pack
 
 
 @pytest.fixture(scope="module")
@@ -126,3 +131,35 @@ def test_a_run_tells_how_far_it_is_and_counts_what_is_in_no_figure(
         assert len(told[stage]) == len(test)
         assert told[stage][-1][0] == told[stage][-1][1]
     assert told["base speaks (seed 0)"][-1] == (len(test), len(test))
+
+
+def test_under_lora_a_system_speaks_with_its_adapter(tiny_model: Path, tmp_path: Path) -> None:
+    turns = world.training_turns(8, 5)
+    settings = FlowSettings(
+        model=str(tiny_model),
+        mode="lora",
+        threads=1,
+        learning_rates=dict.fromkeys(PAPER_RATES, 1e-2),
+    )
+    settings = begin(Run(tmp_path), "flow1", settings)
+    base = Trained(BASE, tiny_model, None, ())
+    system = System("SFT", "sft", BASE)
+    one = train_system(Run(tmp_path), settings, system, turns, base, 0)
+    assert one.adapter is not None
+    batch = pack(
+        build_trees(turns, Renderer(load_trained(base, settings)[0].tokenizer)).trees, 8192
+    )[0]
+
+    def logps(system: Trained) -> torch.Tensor:
+        policy, _ = load_trained(system, settings)
+        policy.model.eval()
+        with torch.no_grad():
+            return policy.logps(batch)
+
+    merged = dataclasses.replace(one, adapter=None)
+    assert (logps(one) - logps(merged)).abs().max() < 1e-4
+    assert (logps(one) - logps(base)).abs().max() > 0.01
+    saved = load_file(one.adapter / "adapter_model.safetensors")
+    silent = {name: 0 * value for name, value in saved.items()}
+    save_file(silent, one.adapter / "adapter_model.safetensors")
+    assert (logps(one) - logps(base)).abs().max() < 1e-6  # it is the adapter that speaks

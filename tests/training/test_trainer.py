@@ -6,6 +6,7 @@ import errno
 import json
 import math
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -14,12 +15,15 @@ from tests.holding import held
 from trainertoys import RUN, forest, policy
 from transformers import AutoModelForCausalLM
 
-from handrail.models import load_policy
+from handrail.models import ModelSettings, Policy, load_policy
+from handrail.models.adapters import merged_state
+from handrail.models.load import wrap
 from handrail.objectives import DPO, IPO, KTO, OBJECTIVES, SFT
-from handrail.records import RunError, SettingError
+from handrail.records import ModelError, RunError, SettingError
 from handrail.training import Progress, read_metrics, train
 from handrail.training import checkpoint as ckpt
 from handrail.training.metrics import MetricsLog
+from handrail.trees import pack
 
 FOREST = forest()
 EVAL = forest(2, seed=1)
@@ -57,6 +61,66 @@ def test_the_final_model_is_the_trained_one(tmp_path: Path) -> None:
         made.causal_lm.set_attn_implementation(attention)
         assert load_policy(result.final_folder).tokenizer.eos_token == "</s>"
         assert not (tmp_path / mode / "checkpoints").exists()
+
+
+@pytest.mark.parametrize("mode", ["full", "lora"])
+def test_the_policy_holds_the_trained_weights_of_a_finished_run(mode: str, tmp_path: Path) -> None:
+    trained, fresh = policy(mode), policy(mode)
+    start = [p.detach().clone() for p in fresh.parameters()]
+    train(trained, FOREST, IPO(), settings(), tmp_path)
+    train(fresh, FOREST, IPO(), settings(), tmp_path)
+    pairs = zip(trained.parameters(), fresh.parameters(), start, strict=True)
+    moved = False
+    for one, two, before in pairs:
+        assert torch.equal(one, two)
+        moved = moved or not torch.equal(two, before)
+    assert moved
+    if mode == "lora":
+        shutil.rmtree(tmp_path / "adapter")
+        with pytest.raises(ModelError, match="the trained adapter is missing"):
+            train(policy(mode), FOREST, IPO(), settings(), tmp_path)
+
+
+def test_adapters_of_a_small_update_in_bfloat16_are_kept_whole(tmp_path: Path) -> None:
+    """An update of under half a step of bfloat16 is in the files, and comes back from them."""
+    base = policy()
+    with torch.no_grad():  # as stored: every weight is one that bfloat16 holds
+        for p in base.parameters():
+            p.copy_(p.bfloat16().float())
+    base.save(tmp_path / "base")
+
+    def lora(where: str = "base") -> Policy:
+        how = ModelSettings(mode="lora", dtype="bfloat16", lora_rank=4, device="cpu")
+        return load_policy(tmp_path / where, how)
+
+    made = lora()
+    few = settings(learning_rate=1e-5, epochs=1)
+    result = train(made, FOREST, IPO(), few, tmp_path / "run")
+    state = merged_state(made.model)
+    written = load_policy(result.final_folder).model.state_dict()
+    start = load_policy(tmp_path / "base").model.state_dict()
+    update = lost = 0.0
+    for name, value in state.items():
+        assert torch.equal(written[name], value.float())
+        update += float((value.float() - start[name].float()).abs().sum())
+        lost += float((value.bfloat16().float() - value.float()).abs().sum())
+    assert lost > 0.5 * update > 0  # what bfloat16 weights would have rounded away
+    config = json.loads((result.final_folder / "config.json").read_text("utf-8"))
+    assert config["dtype"] == "float32"
+    again = lora()
+    again.restore(tmp_path / "run" / "adapter")
+    batch = pack(FOREST.trees, 4096)[0]
+    for one in (made, again):
+        one.model.eval()
+    with torch.no_grad():
+        assert torch.equal(made.logps(batch), again.logps(batch))
+    other = wrap(
+        policy().model,
+        made.tokenizer,
+        ModelSettings(mode="lora", lora_rank=2, device="cpu"),
+    )
+    with pytest.raises(ModelError, match="another rank"):
+        other.restore(tmp_path / "run" / "adapter")
 
 
 def test_a_finished_run_is_returned_as_it_is(tmp_path: Path) -> None:

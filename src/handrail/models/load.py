@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import warnings
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -140,8 +141,10 @@ def _with_lora(model: Any, settings: ModelSettings) -> nn.Module:
         lora_dropout=settings.lora_dropout,
         target_modules=targets,
     )
-    with torch.random.fork_rng(devices=[]):
+    with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
         torch.manual_seed(settings.seed)
+        # peft still asks for a property of transformers by its older name.
+        warnings.filterwarnings("ignore", "`is_gradient_checkpointing`", FutureWarning)
         try:
             wrapped = get_peft_model(model, config)
         except ValueError as error:

@@ -11,12 +11,14 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from handrail.models.adapters import merged_state, read_as_float32, restore_adapter
 from handrail.models.attention import ROW, check_layers, tree_row
 from handrail.models.grow import GrowingRow
 from handrail.models.last import feed_forward_at
 from handrail.models.logps import reply_logps
 from handrail.models.rows import TreeRow, read_ranges
 from handrail.models.settings import ModelSettings
+from handrail.models.whole import load_weights
 from handrail.records import ModelError
 from handrail.trees import TreeBatch, Trie, collate
 
@@ -175,16 +177,20 @@ class Policy:
     def save(self, folder: str | Path) -> Path:
         """Write a folder that transformers loads: safetensors, config and tokenizer.
 
-        Adapters are merged into the written weights; the model in memory stays as it is.
+        Adapters are merged into the written weights, which are float32 where they were added: held
+        more narrowly, most of a small update would be rounded away. The model in memory stays as
+        it is.
         """
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
         model = self.causal_lm
-        state = merged_state(self.model) if self.settings.mode == "lora" else None
+        lora = self.settings.mode == "lora"
         implementation = model.config._attn_implementation
         try:
             model.config._attn_implementation = None
-            model.save_pretrained(folder, state_dict=state)
+            model.save_pretrained(folder, state_dict=merged_state(self.model) if lora else None)
+            if lora:
+                read_as_float32(folder)
             self.tokenizer.save_pretrained(folder)
         except OSError as error:
             raise ModelError(
@@ -203,32 +209,22 @@ class Policy:
         self.model.save_pretrained(str(folder))  # type: ignore[operator]
         return Path(folder)
 
+    def restore(self, folder: str | Path) -> None:
+        """Take weights that were trained from this very model: of `save_adapter`, else of `save`.
+
+        Raises:
+            ModelError: the folder does not hold them.
+        """
+        if self.settings.mode == "lora":
+            restore_adapter(self.model, Path(folder))
+        else:
+            trained = load_weights(str(folder), dtype=torch.float32)
+            self.causal_lm.load_state_dict(trained.state_dict())
+
 
 def positions_of(config: Any) -> int | None:
     """The longest sequence that a transformers config states; None where it states none."""
     return getattr(config.get_text_config(), "max_position_embeddings", None)
-
-
-def merged_state(model: nn.Module) -> dict[str, Tensor]:
-    """The base model's weights with every adapter's product added, under the base's names."""
-    base: Any = model.get_base_model()  # type: ignore[operator]
-    deltas: dict[str, Tensor] = {}
-    for name, module in base.named_modules():
-        if hasattr(module, "lora_A") and hasattr(module, "get_delta_weight"):
-            for adapter in module.active_adapters:
-                delta = module.get_delta_weight(adapter)
-                key = f"{name}.weight"
-                deltas[key] = deltas[key] + delta if key in deltas else delta
-    state: dict[str, Tensor] = {}
-    for name, value in base.state_dict().items():
-        if ".lora_" in name:
-            continue
-        clean = name.replace(".base_layer.", ".")
-        value = value.detach()
-        if clean in deltas:
-            value = (value.float() + deltas[clean].detach().float()).to(value.dtype)
-        state[clean] = value
-    return state
 
 
 def _softcap(model: Any) -> float | None:

@@ -41,19 +41,24 @@ from handrail.records import (
     read_jsonl,
     write_jsonl,
 )
-from handrail.training import TrainSettings, train
+from handrail.training import ADAPTER, TrainSettings, train
 from handrail.trees import Renderer, TreeSettings, build_trees
 from handrail.trees.styles import guardrail_head
 
 
 @dataclass(frozen=True)
 class Trained:
-    """A finished system: its model folder, its training metrics and what was left out."""
+    """A finished system: its model folder, its training metrics and what was left out.
+
+    Under LoRA it is also the model that it was trained from and the adapter.
+    """
 
     name: str
     model: Path
     metrics: Path | None
     skipped: tuple[Skip, ...]
+    start: Path | None = None
+    adapter: Path | None = None
 
 
 def set_threads(count: int) -> int:
@@ -116,7 +121,7 @@ def with_rates(settings: FlowSettings) -> FlowSettings:
     if not rates.keys() >= PAPER_RATES.keys():
         # The packaged model, and what `scratch` makes, are small by design.
         size = 0 if settings.model in ("world", SCRATCH) else count_parameters(settings.model)
-        rates = default_rates(size) | rates
+        rates = default_rates(size, settings.mode) | rates
     # In one order, however they were given, so that equal runs have equal pages.
     ordered = {
         "learning_rates": {name: rates[name] for name in PAPER_RATES},
@@ -150,6 +155,19 @@ def load(path: str, settings: FlowSettings) -> tuple[Policy, Renderer]:
     how = ModelSettings(mode=settings.mode, dtype=settings.dtype, style=settings.style)
     policy = load_policy(path, how)
     return policy, Renderer(policy.tokenizer)
+
+
+def load_trained(one: Trained, settings: FlowSettings) -> tuple[Policy, Renderer]:
+    """A system as it was trained, and the renderer of its prompts.
+
+    Under LoRA with its adapter beside the weights: merged, and then computed with in bfloat16, a
+    small update would be rounded away.
+    """
+    if one.adapter is None:
+        return load(str(one.model), settings)
+    policy, renderer = load(str(one.start), settings)
+    policy.restore(one.adapter)
+    return policy, renderer
 
 
 def style_key(settings: FlowSettings) -> dict[str, str]:
@@ -225,7 +243,10 @@ def train_system(
     folder = run.stage(f"seed{seed}-{slug(system.name)}", inputs, make)
     skipped = read_jsonl(folder / "skipped.jsonl", Skip, on_error="skip").records
     training = folder / "training"
-    return Trained(system.name, training / "final", training / "metrics.jsonl", tuple(skipped))
+    parts = (training / "final", training / "metrics.jsonl", tuple(skipped))
+    if settings.mode == "lora":
+        return Trained(system.name, *parts, start.model, training / ADAPTER)
+    return Trained(system.name, *parts)
 
 
 _TRAINING_FIELDS = ("mode", "dtype", "batch_size", "token_budget", "on_long")

@@ -23,9 +23,19 @@ SCRATCH = "scratch"  # the model that a flow makes from nothing
 SEEDS = 499_000
 
 
-def default_rates(parameters: int) -> dict[str, float]:
-    """Learning rates by objective for a model of this size: the world's, or the paper's for 7B."""
-    return WORLD_RATES if parameters < SMALL else PAPER_RATES
+# Adapters want about ten times the rate of full fine-tuning (Schulman and others 2025, "LoRA
+# Without Regret"). The paper's rate of SFT is as high already.
+LORA_RATES = {n: rate if n == "sft" else 10 * rate for n, rate in PAPER_RATES.items()}
+
+
+def default_rates(parameters: int, mode: str = "full") -> dict[str, float]:
+    """Learning rates by objective for a model of this size: the world's, or the paper's for 7B.
+
+    Under LoRA the paper's rates of alignment are ten times as high.
+    """
+    if parameters < SMALL:
+        return WORLD_RATES
+    return LORA_RATES if mode == "lora" else PAPER_RATES
 
 
 def _rate(value: Any) -> bool:
@@ -68,7 +78,8 @@ class FlowSettings(BaseModel):
             with a test prompt that leaves no room for `reply_tokens`: "refuse" (an error, before
             anything is trained), "skip" (left out), "cut_context" (its oldest messages left out).
         learning_rates: by objective (sft, ipo, kto_pair, kto, dpo); the rest follow from the size
-            of the model: the world's below 100 million parameters, else the paper's for 7 billion.
+            of the model: the world's below 100 million parameters, else the paper's for 7 billion,
+            under LoRA ten times as high but for sft.
         betas: by objective (ipo, kto_pair, kto, dpo): how strongly it is held to its reference;
             0.1 where not given.
         temperature, reply_tokens: of the replies that are judged.

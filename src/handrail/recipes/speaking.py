@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from handrail.recipes.flow import Trained, load, model_key, slug, style_key
+from handrail.recipes.flow import Trained, load_trained, model_key, slug, style_key
 from handrail.recipes.likelihood import likelihood
 from handrail.recipes.retrieval import rank_sets, true_ranks
 from handrail.recipes.run import Run, digest_records, read_json, write_json
@@ -37,7 +37,7 @@ def speak(
     }
 
     def make(folder: Path) -> None:
-        policy, renderer = load(str(trained.model), settings)
+        policy, renderer = load_trained(trained, settings)
         stage = f"{trained.name} speaks (seed {seed})"
         run.progress(stage, 0, len(turns))
         samples = LocalSampler(policy, renderer).sample(turns, params, partial(run.progress, stage))
@@ -73,7 +73,7 @@ def _score(
     }
 
     def make(folder: Path) -> None:
-        policy, renderer = load(str(trained.model), settings)
+        policy, renderer = load_trained(trained, settings)
         stage = f"{trained.name} scores written replies (seed {seed})"
         told = partial(run.progress, stage)
         found = likelihood(policy, renderer, turns, settings.token_budget, told)
@@ -98,7 +98,7 @@ def _rank(
     }
 
     def make(folder: Path) -> None:
-        policy, renderer = load(str(trained.model), settings)
+        policy, renderer = load_trained(trained, settings)
         stage = f"{trained.name} ranks (seed {seed})"
         run.progress(stage, 0, len(sets))
         ranks = true_ranks(

@@ -28,6 +28,7 @@ from handrail.training.step import Row, StepRunner
 from handrail.trees import TokenTree
 
 METRICS, FINAL, RESULT = "metrics.jsonl", "final", "result.json"
+ADAPTER = "adapter"  # under LoRA, beside the final model in which it is merged
 
 
 @dataclass(frozen=True)
@@ -121,19 +122,21 @@ class Run:
         for folder in (out, out / ckpt.FOLDER, out / "reference"):
             ckpt.sweep(folder)
         if not resume:
-            for name in (ckpt.FOLDER, FINAL):
+            for name in (ckpt.FOLDER, FINAL, ADAPTER):
                 shutil.rmtree(out / name, ignore_errors=True)
             for name in (METRICS, RESULT):
                 (out / name).unlink(missing_ok=True)
         (out / FAILED).unlink(missing_ok=True)
 
     def _finished(self) -> bool:
-        """Whether the folder holds the result of this very run already."""
+        """Whether the folder holds the result of this very run already; the policy takes it."""
         path = self.job.out / RESULT
         if not path.exists() or not (self.job.out / FINAL).exists():
             return False
         self.state, started_with = ckpt.read_state(path)
         ckpt.check_same(started_with, self.started_with, path)
+        lora = self.job.policy.settings.mode == "lora"
+        self.job.policy.restore(self.job.out / (ADAPTER if lora else FINAL))
         return True
 
     def _references(self) -> tuple[Reference | None, list[Row]]:
@@ -268,6 +271,9 @@ class Run:
         if self.settings.patience and self.state.best_step is not None:
             ckpt.load_weights(out / ckpt.FOLDER / ckpt.BEST, self.named)
         if self.main:
+            if self.job.policy.settings.mode == "lora":
+                with ckpt.written_aside(out / ADAPTER) as folder:
+                    self.job.policy.save_adapter(folder)
             with ckpt.written_aside(out / FINAL) as folder:
                 self.job.policy.save(folder)
             ckpt.write_state(out / RESULT, self.state, self.started_with)

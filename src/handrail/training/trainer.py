@@ -25,7 +25,8 @@ class TrainResult:
     Attributes:
         steps: optimiser steps done.
         metrics_path: metrics.jsonl, a line per step.
-        final_folder: the trained model, as transformers loads it.
+        final_folder: the trained model, as transformers loads it; under LoRA merged, and `adapter/`
+            beside it holds the adapter alone.
         skipped: what was left out when the trees were built, and trees that the objective can
             learn nothing from.
         loss: of the last step.
@@ -59,7 +60,8 @@ def train(
     """Train a policy on a forest; killed at any moment and started again, it goes on exactly.
 
     The policy passed in must be the one to start from, in a resumed run too: checkpoints are found
-    in `out_dir`. A run that is finished there is returned as it is.
+    in `out_dir`. The policy holds the trained weights at the end, also where the run was finished
+    before.
 
     `resume=False` removes what an earlier run left in the folder instead of going on from it;
     `progress` is called after each micro-batch of the reference and after each step.
