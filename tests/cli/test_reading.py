@@ -227,6 +227,25 @@ def test_peek_counts_and_shows_what_it_cannot_read(run: Run) -> None:
     assert "line 2" in run("data", "peek", "a.jsonl", "--on-error", "stop", code=2)
 
 
+def test_peek_shows_at_least_one_record(capsys: pytest.CaptureFixture[str]) -> None:
+    lines("a.jsonl", TURN.model_dump(mode="json"))
+    for count in ("0", "-3"):
+        assert invoke(["data", "peek", "a.jsonl", "--count", count]) == 2
+        out, err = capsys.readouterr()
+        assert out == ""
+        assert f"{count} is not in the range x>=1" in err
+
+
+@pytest.mark.parametrize("verb", ["peek", "turns", "import"])
+def test_what_is_left_out_and_not_named_is_counted(run: Run, verb: str) -> None:
+    lines("a.jsonl", TURN.model_dump(mode="json"), *[{"contxt": []}] * 8)
+    out = ["b.jsonl"] if verb != "peek" else []
+    text = run("data", verb, "a.jsonl", *out, "--on-error", "skip", text=True)
+    assert "Left out: 8\n" in text
+    assert text.count("field 'contxt'") == 5
+    assert text.endswith("\n  ... and 3 more\n")
+
+
 # 3. --on-error wherever records are read
 
 

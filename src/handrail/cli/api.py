@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from handrail.cli.care import check_world, pretrain_world
 from handrail.cli.draw import Generated, generate, load, sampling
 from handrail.cli.exchange import convert, export, feedback_turns, import_, list_sources
-from handrail.cli.files import as_turns, read_config, read_playbook, read_records
+from handrail.cli.files import as_turns, read_config, read_playbook, read_records, records_out
 from handrail.cli.fit import Fitted, train, training_settings
 from handrail.cli.judging import Judged, judge
 from handrail.cli.peek import record_text
@@ -99,8 +99,12 @@ def check(
 
 
 def write(path: str | Path, records: Iterable[Any]) -> int:
-    """Write records of one kind to JSON Lines (`.gz` too), whole or not at all; how many."""
-    return write_jsonl(path, records)
+    """Write records of one kind to JSON Lines (`.gz` too), whole or not at all; how many.
+
+    Raises:
+        SettingError: `path` has the ending of another kind of file.
+    """
+    return write_jsonl(records_out(path), records)
 
 
 def chat(

@@ -4,22 +4,19 @@ from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from handrail.cli.console import Console, count, table
+from handrail.cli.skips import refused, tell
 from handrail.cli.verb import Verbs, on_error_option, verb
-
-if TYPE_CHECKING:
-    from handrail.records import Loaded, Skip
 
 command = Verbs(
     "data",
     help="Convert public data sets, import your own conversations, export, check and look at "
     "records.",
 )
-SHOWN = 5  # faults named one by one to a reader
 out_argument = click.argument("out", type=click.Path(path_type=Path))
 
 
@@ -49,7 +46,7 @@ def convert(
     rejected ones that its own guidelines do not allow there.
     """
     from handrail.cli import exchange
-    from handrail.cli.files import apart
+    from handrail.cli.files import apart, records_out
     from handrail.records import write_jsonl
 
     if list_sources:
@@ -60,8 +57,10 @@ def convert(
     if source is None or file is None or out is None:
         raise click.UsageError("Name SOURCE, FILE and OUT (or --list).")
     apart(out, file)
+    records_out(out)
     if turns is not None:
         apart(turns, file)
+        records_out(turns)
         if turns.resolve() == out.resolve():
             raise click.UsageError("OUT and --turns name the same file.")
     loaded = exchange.convert(source, file, on_error)
@@ -75,8 +74,8 @@ def convert(
         summary |= {"turns": len(made.records), "pairs": pairs, "turns_file": str(turns)}
         summary["refused"] = [skip.model_dump() for skip in made.skipped]
         lines.append(f"{count(len(made.records), 'turn')} with {count(pairs, 'pair')}: {turns}")
-        lines += _refused(made.skipped)
-    _left_out(console, summary, lines, loaded)
+        lines += refused(made.skipped)
+    tell(console, summary, lines, loaded)
 
 
 @command.add
@@ -119,10 +118,11 @@ def import_(
     (tool calls) is counted.
     """
     from handrail.cli import exchange
-    from handrail.cli.files import apart
+    from handrail.cli.files import apart, records_out
     from handrail.records import write_jsonl
 
     apart(out, file, playbook)
+    records_out(out)
     names = _mapping(mapping)
     loaded = exchange.import_(file, names, playbook=playbook, encoding=encoding, on_error=on_error)
     write_jsonl(out, loaded.records)
@@ -131,7 +131,7 @@ def import_(
     summary = {"records": dict(kinds), "mended": mended, "out": str(out)}
     lines = [", ".join(count(n, kind) for kind, n in kinds.items()) + f": {out}"]
     lines += [f"{n} x {what}" for what, n in mended.items()]
-    _left_out(console, summary, lines, loaded)
+    tell(console, summary, lines, loaded)
 
 
 def _mapping(pairs: tuple[str, ...]) -> dict[str, str | tuple[str, ...]]:
@@ -185,32 +185,7 @@ def export(console: Console, file: str, out: Path, format: str, on_error: Any) -
     loaded = some(read_records(file, on_error=on_error), file)
     rows = exchange.export(loaded, out, format)
     summary = {"rows": rows, "format": format, "out": str(out)}
-    _left_out(console, summary, [f"{count(rows, 'row')}: {out}"], loaded)
-
-
-def _left_out(
-    console: Console, summary: dict[str, Any], lines: list[str], loaded: Loaded[Any]
-) -> None:
-    """Print the result with warnings and what was left out, counted and, the first few, named."""
-    skipped, warnings = loaded.skipped, loaded.warnings
-    summary["warnings"] = [warning.model_dump() for warning in warnings]
-    summary["skipped"] = [skip.model_dump() for skip in skipped]
-    lines += [f"Warning: {warning.where}: {warning.reason}" for warning in warnings[:SHOWN]]
-    if len(warnings) > SHOWN:
-        lines.append(f"... and {count(len(warnings) - SHOWN, 'more warning')}")
-    if skipped:
-        lines.append(f"Left out: {sum(skip.count for skip in skipped):,}")
-        lines += [f"  {skip.where}: {skip.reason}" for skip in skipped[:SHOWN]]
-    console.result(summary, "\n".join(lines))
-
-
-def _refused(skips: list[Skip]) -> list[str]:
-    """Lines on the candidates that were refused as rejected replies, by reason."""
-    from handrail.cli.options import left_out
-
-    reasons = Counter(left_out(skips)["skipped_reasons"])
-    head = f"Refused as rejected replies: {count(reasons.total(), 'candidate')}"
-    return [head, *(f"  {n:,}: {why}" for why, n in reasons.most_common())] if reasons else []
+    tell(console, summary, [f"{count(rows, 'row')}: {out}"], loaded)
 
 
 @command.add
@@ -239,7 +214,7 @@ def check(console: Console, file: str, kind: str | None, on_error: Any) -> None:
 @verb("handrail data peek turns.jsonl", "handrail data peek talks.jsonl --number 3 --count 2")
 @click.argument("file")
 @click.option("--number", type=int, default=1, show_default=True, help="First record, from 1.")
-@click.option("--count", type=int, default=1, show_default=True, help="How many.")
+@click.option("--count", type=click.IntRange(min=1), default=1, show_default=True, help="How many.")
 @click.option("--kind", help="turn, conversation, playbook or verdict.  [default: by its fields]")
 @click.option(
     "--on-error",
@@ -262,11 +237,11 @@ def peek(
         raise RecordError(
             f"there is no record {number}", f"The file holds {held} good records", file
         )
-    shown = loaded.records[number - 1 : number - 1 + max(count, 1)]
+    shown = loaded.records[number - 1 : number - 1 + count]
     rows = [record.model_dump(mode="json", exclude_defaults=True) for record in shown]
     text = "\n\n".join(record_text(record) for record in shown)
     faulty = bool(loaded.skipped or loaded.warnings)
-    _left_out(console, {"records": rows}, [text, *([""] if faulty else [])], loaded)
+    tell(console, {"records": rows}, [text, *([""] if faulty else [])], loaded)
 
 
 @command.add
@@ -280,14 +255,15 @@ def turns(console: Console, file: str, out: Path, on_error: Any) -> None:
     The reply carries what the playbook's checks say of it, so SFT does not learn one that breaks
     a guardrail.
     """
-    from handrail.cli.files import apart, as_turns
+    from handrail.cli.files import apart, as_turns, records_out
     from handrail.records import write_jsonl
 
     apart(out, file)
+    records_out(out)
     loaded = as_turns(file, on_error)
     made = loaded.records
     write_jsonl(out, made)
     broken = sum(bool(reply.breaks) for turn in made for reply in turn.replies)
     summary = {"turns": len(made), "replies_that_break": broken, "out": str(out)}
     said = f"{count(len(made), 'turn')}, {count(broken, 'reply breaks', 'replies break')}"
-    _left_out(console, summary, [f"{said} a guardrail: {out}"], loaded)
+    tell(console, summary, [f"{said} a guardrail: {out}"], loaded)

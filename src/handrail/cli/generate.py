@@ -57,9 +57,10 @@ def command(
     of those that they had, so it can be judged, trained on or read by itself.
     """
     from handrail.cli import api
-    from handrail.cli.files import apart, read_turns
+    from handrail.cli.files import apart, read_turns, records_out
 
     apart(out, turns)
+    records_out(out)
     console.kept = "Nothing was written."
     api.sampling(**draw)  # refuses what cannot be before the model is loaded
     read = read_turns(console, turns, on_error)

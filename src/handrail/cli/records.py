@@ -7,10 +7,9 @@ from typing import Any
 
 from handrail.cli.console import table
 from handrail.cli.files import kind_of, read_records
+from handrail.cli.skips import SHOWN
 from handrail.records import CheckResult, Conversation, Playbook, Turn
 from handrail.records.store import OnError
-
-SHOWN = 5  # faults shown one by one to a reader
 
 
 def census(path: str, kind: str | None, on_error: OnError) -> dict[str, Any]:

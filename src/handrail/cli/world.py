@@ -37,9 +37,10 @@ seed_option = click.option("--seed", type=int, default=0, show_default=True)
 def generate(console: Console, n: int, seed: int, out: Path) -> None:
     """Write conversations with playbooks: conversation i of a seed is always the same."""
     from handrail import world
+    from handrail.cli.files import records_out
     from handrail.records import write_jsonl
 
-    written = write_jsonl(out, world.generate(n, seed))
+    written = write_jsonl(records_out(out), world.generate(n, seed))
     text = f"{count(written, 'conversation')}: {out}"
     console.result({"conversations": written, "out": str(out)}, text)
 
@@ -52,8 +53,10 @@ def generate(console: Console, n: int, seed: int, out: Path) -> None:
 def train_turns(console: Console, n: int, seed: int, out: Path) -> None:
     """Write turns with a chosen reply and a rejected one that breaks a guardrail."""
     from handrail import world
+    from handrail.cli.files import records_out
     from handrail.records import write_jsonl
 
+    records_out(out)  # before the work
     turns = world.training_turns(n, seed)
     pairs = sum(1 for turn in turns for _ in turn.pairs())
     write_jsonl(out, turns)
