@@ -44,19 +44,17 @@ def command(
     by conversation. The result says which judge it was.
     """
     from handrail.cli import api
-    from handrail.cli.files import apart, read_turns
-    from handrail.cli.judging import no_verdicts
-    from handrail.records import SettingError
+    from handrail.cli.files import apart, read_turns, records_out
+    from handrail.cli.judging import errors_beside, no_verdicts
 
-    names = [path.name.split(".")[0] for path in replies]
-    if len(set(names)) != len(names):
-        raise SettingError("two files have the same name", "Rename one: it names the system")
+    files = _by_system(replies)
     if out is not None:
         apart(out, *replies, turns)
+        apart(errors_beside(records_out(out)), *replies, turns)
         if len(replies) < 2:
             raise no_verdicts(out)
     console.kept = "Nothing was written."
-    by_name = {n: read_turns(console, f, on_error) for n, f in zip(names, replies, strict=True)}
+    by_name = {name: read_turns(console, file, on_error) for name, file in files.items()}
     asked = read_turns(console, turns, on_error) if turns else None
     judged = api.judge(by_name, asked, judge=judge, progress=console.progress)
     summary = judged.summary()
@@ -82,6 +80,27 @@ def command(
         lines.append(f"{count(len(judged.verdicts), 'verdict')}: {out}")
         lines += [f"Failed judgements: {summary['errors_file']}"] if judged.errors else []
     console.result(summary, "\n".join(lines))
+
+
+def _by_system(replies: tuple[Path, ...]) -> dict[str, Path]:
+    """Each file of replies by the name of its system, which is its own.
+
+    Raises:
+        SettingError: two files have one name.
+    """
+    from handrail.cli.names import stem
+    from handrail.records import SettingError
+
+    files: dict[str, Path] = {}
+    for path in replies:
+        name = stem(path)
+        if name in files:
+            raise SettingError(
+                f"{files[name]} and {path} both name the system '{name}'",
+                "Rename one: a file's name without its ending names the system",
+            )
+        files[name] = path
+    return files
 
 
 def _percent(figure: dict[str, float]) -> str:

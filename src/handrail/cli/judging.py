@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from handrail.cli.console import count
-from handrail.cli.files import as_turns
+from handrail.cli.files import as_turns, records_out
+from handrail.cli.names import stem
 from handrail.judges import AssessorJudge, RuleAssessor, assess_systems, compare_systems
 from handrail.ranking import (
     Estimate,
@@ -60,13 +61,13 @@ class Judged:
         """Write the verdicts, and failed judgements beside them; returns the latter's path.
 
         Raises:
-            SettingError: only one system was judged, and verdicts compare two.
+            SettingError: only one system was judged, and verdicts compare two; or `path` has the
+                ending of another kind of file.
         """
         if not self.pairs:
             raise no_verdicts(path)
-        path = Path(path)
-        write_jsonl(path, self.verdicts)
-        beside = path.with_name(path.name.split(".")[0] + ".errors.jsonl")
+        write_jsonl(records_out(path), self.verdicts)
+        beside = errors_beside(path)
         if self.errors:
             write_jsonl(beside, self.errors)
             return beside
@@ -182,6 +183,11 @@ def _assessor(judge: str | Assessor, turns: Sequence[Turn]) -> tuple[Assessor, s
         )
         warnings.warn(text, HandrailWarning, stacklevel=3)
     return named, ""
+
+
+def errors_beside(path: str | Path) -> Path:
+    """Where the judgements that failed are written, beside the verdicts in `path`."""
+    return Path(path).with_name(f"{stem(path)}.errors.jsonl")
 
 
 def no_verdicts(path: str | Path) -> SettingError:

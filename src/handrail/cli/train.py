@@ -51,6 +51,7 @@ def command(
     from handrail.cli import api
     from handrail.cli.files import read_turns
     from handrail.cli.fit import checked
+    from handrail.cli.names import stem
 
     if list_settings:
         from handrail.cli.options import listing
@@ -62,7 +63,7 @@ def command(
     if file is None:
         raise click.UsageError("Name a FILE of turns (or --list-settings).")
     given = (api.read_config(config) if config else {}) | assignments(settings)
-    folder = out or Path("runs") / f"{Path(file).name.split('.')[0]}-{how['objective']}"
+    folder = out or Path("runs") / f"{stem(file)}-{how['objective']}"
     console.folder = folder
     console.kept = f"Checkpoints are kept in {folder}; the same command goes on from the newest."
     checked(how["objective"], given)  # before a large file is read
