@@ -323,7 +323,7 @@ def test_export_to_csv_writes_plain_texts(run: Run) -> None:
         run("data", "import", "pairs.csv", "back.jsonl")
         (turn,) = handrail.read("back.jsonl").records
         assert turn.replies[0].text == "Hello"
-        assert turn.context[0].content == "User: Hi\nAgent:"
+        assert turn.context == TURN.context
     labelled = TURN.model_copy(update={"replies": (Reply(text="Hello", desirable=False),)})
     write_jsonl("labels.jsonl", [labelled])
     run("data", "export", "labels.jsonl", "kto.csv", "--format", "trl-kto")
