@@ -12,7 +12,7 @@ import pytest
 from handrail import world
 from handrail.cli import exchange, files
 from handrail.cli.group import invoke
-from handrail.records import RecordError, SettingError, write_jsonl
+from handrail.records import Outcome, RecordError, SettingError, Verdict, write_jsonl
 
 TURNS = world.training_turns(3, 5)
 TALKS = world.generate(3, 5)
@@ -49,6 +49,46 @@ def test_records_go_through_parquet_unchanged(records: list) -> None:
     exchange.export(records, "x.parquet", "parquet")
     assert files.read_records("x.parquet").records == records
     assert exchange.import_("x.parquet").records == records
+
+
+VERDICTS = [Verdict(turn="t", a="x", b="y", dimension="adherence", outcome=Outcome.A)]
+BOOKS = [TALKS[0].playbook]
+
+
+@pytest.mark.parametrize(
+    "records", [TURNS, TALKS, VERDICTS, BOOKS], ids=["turns", "talks", "verdicts", "playbooks"]
+)
+@pytest.mark.parametrize("name", ["x.jsonl", "x.jsonl.gz", "X.JSONL.GZ", "x.parquet", "X.PARQUET"])
+def test_own_records_are_imported_as_they_are(records: list, name: str) -> None:
+    if "parquet" in name.lower():
+        exchange.export(records, name, "parquet")
+    else:
+        write_jsonl(name, records)
+    assert Path(name).exists()
+    assert exchange.import_(name).records == records
+    assert exchange.import_(name, encoding="utf-8").records == records
+    with pytest.raises(SettingError, match="a mapping would read no more"):
+        exchange.import_(name, {"agent": "bot"})
+
+
+@pytest.mark.parametrize("name", ["P.CSV", "P.CSV.GZ", "P.JSONL.GZ", "P.PARQUET", "p.Csv"])
+def test_endings_are_known_in_any_case(name: str) -> None:
+    exchange.export(TURNS, name, "trl-preference")
+    assert exchange.import_(name).records == exchange.import_(_plain(name)).records
+
+
+def _plain(name: str) -> str:
+    exchange.export(TURNS, name.lower(), "trl-preference")
+    return name.lower()
+
+
+def test_a_transcript_with_a_playbooks_name_is_no_record() -> None:
+    Path("rules.yaml").write_text("- Be kind.\n")
+    said = [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello"}]
+    row = {"id": "a", "messages": said, "playbook": "rules.yaml"}
+    Path("own.jsonl").write_text(json.dumps(row) + "\n")
+    (talk,) = exchange.import_("own.jsonl", {"playbook": "playbook"}).records
+    assert talk.playbook.guardrails[0].text == "Be kind."
 
 
 def test_what_does_not_fit_a_format_is_refused() -> None:

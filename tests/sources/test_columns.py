@@ -98,11 +98,13 @@ def test_turns_come_back_from_csv(
     assert not talks.records
     write_rows(path, export_turns(turns, "labelled", conversational=False))
     back, _ = load(path, on_error="skip")
-    assert [(t.context, t.playbook, t.conversation_id, t.replies[0]) for t in back.records] == [
-        (t.context, t.playbook, t.conversation_id, Reply(text=r.text, desirable=r.desirable))
-        for t in turns
-        for r in t.replies
-    ]
+    want: list[Any] = []
+    for t in turns:
+        for r in t.replies:
+            said = Reply(text=r.text, desirable=r.desirable)
+            row = (t.context, t.playbook, t.conversation_id, said)
+            want += [] if row in want else [row]  # a row twice is left out
+    assert [(t.context, t.playbook, t.conversation_id, t.replies[0]) for t in back.records] == want
 
 
 def plain_row(prompt: str, **extra: Any) -> dict[str, Any]:

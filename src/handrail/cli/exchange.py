@@ -16,7 +16,7 @@ from handrail.records import (
     Turn,
     nearest,
 )
-from handrail.records.store import OnError
+from handrail.records.store import OnError, ending
 
 # What `export` writes, and which of TRL's shapes each is.
 FORMATS: dict[str, Any] = {
@@ -101,7 +101,7 @@ def import_(
 
     book = load_playbook(playbook) if isinstance(playbook, str | Path) else playbook
     found: Loaded[Any]
-    shape = _shape(Path(path), encoding, on_error) if not mapping else ""
+    shape = _shape(Path(path), encoding, on_error, bool(mapping))
     if shape == "records":
         found = read_records(path, on_error=on_error)
         found.records = [_under(record, book, path) for record in found.records]
@@ -124,17 +124,20 @@ def import_(
     return some(found, path)
 
 
-def _shape(path: Path, encoding: str | None, on_error: OnError) -> str:
+def _shape(path: Path, encoding: str | None, on_error: OnError, mapped: bool) -> str:
     """What a file's columns say: TRL's "columns", Handrail's "records", else ""."""
-    from handrail.sources import arrow, columns, registry
+    from handrail.sources import columns, kinds
 
-    if path.suffix == ".parquet":
-        ours = "provenance" in arrow.parquet_names(path)
-    else:
-        ours = encoding is None and registry.is_records(path)
-    if ours:
+    if kinds.is_own(path):
+        if mapped:
+            raise SettingError(
+                f"these are {kinds.kind_of(path).__name__} records of Handrail's own, of which a "
+                "mapping would read no more than the messages",
+                "Leave --map out (mapping in Python)",
+                str(path),
+            )
         return "records"
-    return "columns" if columns.held_in(path, encoding, on_error) else ""
+    return "columns" if not mapped and columns.held_in(path, encoding, on_error) else ""
 
 
 def _under(record: Any, playbook: Playbook | None, path: str | Path) -> Any:
@@ -168,7 +171,7 @@ def export(
         HandrailError: an unknown format, a bad line, records that the format is not made of, no
             rows, or a `path` that is the file read.
     """
-    from handrail.sources import columns, tables_out
+    from handrail.sources import arrow, columns, tables_out
 
     if format not in FORMATS:
         raise SettingError(f"unknown format '{format}'", nearest(format, FORMATS))
@@ -178,7 +181,7 @@ def export(
         where, data = str(data), read_records(data)
     records: list[Any] = data.records if isinstance(data, Loaded) else list(data)
     if format == "parquet":
-        if Path(path).suffix != ".parquet":
+        if not arrow.is_parquet(path):
             raise SettingError("Parquet goes to a .parquet file", "Rename it", str(path))
         return tables_out.write_parquet(path, records)
     wanted: type = Conversation if format == "messages" else Turn
@@ -193,6 +196,6 @@ def export(
     if format == "messages":
         rows = columns.export_conversations(records)
     else:
-        texts = Path(str(path).removesuffix(".gz")).suffix == ".csv"
+        texts = ending(path) == ".csv"
         rows = columns.export_turns(records, FORMATS[format], conversational=not texts)
     return tables_out.write_rows(path, rows)

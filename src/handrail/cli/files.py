@@ -2,97 +2,25 @@
 
 from __future__ import annotations
 
-import json
 import warnings
-from collections.abc import Iterable, Iterator
-from difflib import get_close_matches
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, TypeVar
-
-from pydantic import BaseModel
 
 from handrail.cli.console import Console, count
 from handrail.records import (
     Conversation,
     HandrailWarning,
-    JudgeError,
     Loaded,
     Playbook,
     RecordError,
     SettingError,
     Turn,
-    Verdict,
-    nearest,
 )
-from handrail.records.store import OnError, ending, parse_object, raw_lines
+from handrail.records.store import OnError, ending
+from handrail.sources.kinds import kind_of as kind_of
 
-# A field that only this kind of record has, tried in this order.
-KINDS: tuple[tuple[str, type[BaseModel]], ...] = (
-    ("messages", Conversation),
-    ("guardrails", Playbook),
-    ("outcome", Verdict),
-    ("problem", JudgeError),
-    ("context", Turn),
-    ("replies", Turn),
-)
-NAMES = {kind.__name__.lower(): kind for _, kind in KINDS}
 AnyLoaded = TypeVar("AnyLoaded", bound=Loaded[Any])
-
-
-def kind_of(path: str | Path, name: str | None = None) -> type[BaseModel]:
-    """The kind of record that a file holds: as named, else by the fields of its first line."""
-    if name is not None:
-        if name.lower() not in NAMES:
-            raise SettingError(f"unknown kind '{name}'", nearest(name.lower(), NAMES))
-        return NAMES[name.lower()]
-    for names in _field_names(Path(path)):
-        for field, kind in KINDS:
-            if field in names:
-                return kind
-    raise _no_kind(Path(path))
-
-
-def _no_kind(path: Path) -> RecordError:
-    """Why no line of a file is a record: the first line's fault, or its nearest field name."""
-    if path.suffix == ".parquet":
-        where, names = str(path), next(_field_names(path), set())
-    else:
-        lines = ((n, raw) for n, raw in enumerate(raw_lines(path), start=1) if raw.strip())
-        number, first = next(lines, (0, b""))
-        if not number:
-            return RecordError("the file is empty", "Check that this is the right file", str(path))
-        where = f"{path}, line {number}"
-        try:
-            names = set(parse_object(first, where))
-        except RecordError as error:
-            return error
-    for name in sorted(names):
-        close = get_close_matches(name, [field for field, _ in KINDS], n=1, cutoff=0.75)
-        if close:
-            return RecordError(
-                f"no record has a field '{name}'", f"Did you mean '{close[0]}'?", where
-            )
-    return RecordError(
-        f"this does not look like a record of Handrail's; it has {', '.join(sorted(names)) or '-'}",
-        "`handrail data import` (handrail.import_ in Python) reads other columns",
-        where,
-    )
-
-
-def _field_names(path: Path) -> Iterator[set[str]]:
-    """The names of the fields of each record, as far as they can be read."""
-    if path.suffix == ".parquet":
-        from handrail.sources.arrow import parquet_names
-
-        yield parquet_names(path)
-        return
-    for raw in raw_lines(path):
-        try:
-            first = json.loads(raw.decode("utf-8-sig"))
-        except (ValueError, RecursionError):
-            continue  # a bad line is reported, with its number, by the reading proper
-        if isinstance(first, dict):
-            yield set(first)
 
 
 def read_records(
@@ -171,7 +99,7 @@ def read_playbook(path: str | Path) -> Playbook:
     A plain list of sentences is a playbook too: guardrails without checks. Where the records hold
     other playbooks too, a `HandrailWarning` says which one it is and how many the others are.
     """
-    if not str(path).endswith((".jsonl", ".jsonl.gz")):
+    if ending(path) != ".jsonl":
         from handrail.sources.rules import load_playbook
 
         return load_playbook(path)

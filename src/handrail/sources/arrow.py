@@ -22,6 +22,11 @@ def pyarrow() -> Any:
     return pyarrow
 
 
+def is_parquet(path: str | Path) -> bool:
+    """Whether a file's name says that it is Parquet."""
+    return Path(path).suffix.lower() == ".parquet"
+
+
 def parquet_rows(path: Path) -> list[dict[str, Any]]:
     """All rows of a file; lists and structs as Python's lists and dictionaries."""
     rows: list[dict[str, Any]] = _read(path, "read_table").to_pylist()

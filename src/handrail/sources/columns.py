@@ -27,7 +27,7 @@ from handrail.records import (
     Turn,
 )
 from handrail.records.store import OnError
-from handrail.sources.arrow import parquet_names
+from handrail.sources.arrow import is_parquet, parquet_names
 from handrail.sources.plain_prompt import is_plain, prompt_columns, prompt_messages, rules_text
 from handrail.sources.reading import invalid
 from handrail.sources.roles import note_swapped
@@ -113,7 +113,7 @@ def export_conversations(conversations: Iterable[Conversation]) -> Iterator[dict
 
 def held_in(path: Path, encoding: str | None = None, on_error: OnError = "stop") -> bool:
     """Whether a file's columns are TRL's, by its Parquet schema or its first good row."""
-    if path.suffix == ".parquet":
+    if is_parquet(path):
         names = parquet_names(path)
     else:
         rows = table_rows(path, encoding, on_error)

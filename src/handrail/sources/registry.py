@@ -20,10 +20,10 @@ from handrail.records import (
     Turn,
     nearest,
 )
-from handrail.records.store import OnError, raw_lines
+from handrail.records.store import OnError, ending, raw_lines
 from handrail.sources import abcd, star, star_turns, tau_bench, transcripts
-from handrail.sources.arrow import parquet_names
 from handrail.sources.grading import agent_turns
+from handrail.sources.kinds import is_own, kind_of
 from handrail.sources.roles import note_swapped
 from handrail.sources.tables_out import read_file
 
@@ -168,15 +168,7 @@ def conversations(
 
 def is_records(path: Path) -> bool:
     """Whether a file holds `Conversation` records with more than messages, by its first record."""
-    if path.suffix == ".parquet":
-        return set(Conversation.model_fields) == parquet_names(path)
-    if Path(path.name.removesuffix(".gz")).suffix != ".jsonl":
-        return False
-    data = first_object(path)
-    if "messages" not in data:
-        return False
-    ours = {"playbook", "tags", "provenance"} & set(data)
-    return bool(ours) and set(data) <= set(Conversation.model_fields)
+    return is_own(path) and kind_of(path) is Conversation
 
 
 def first_object(path: Path) -> dict[str, Any]:
@@ -184,7 +176,7 @@ def first_object(path: Path) -> dict[str, Any]:
 
     Bad lines before it are told, or counted, by the reading proper.
     """
-    if not path.name.endswith((".jsonl", ".jsonl.gz")):
+    if ending(path) != ".jsonl":
         return {}
     for line in raw_lines(path):
         try:

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from handrail.records import RecordError
-from handrail.records.store import OnError
-from handrail.sources.arrow import parquet_rows
+from handrail.records.store import OnError, ending
+from handrail.sources.arrow import is_parquet, parquet_rows
 from handrail.sources.csv_rows import CsvTable
 from handrail.sources.decoding import mend_encoding, read_text
 
@@ -32,9 +32,9 @@ class Row(NamedTuple):
 
 def kind_of(path: Path) -> str:
     """`csv`, `tsv`, `json`, `jsonl` or `parquet`, by the file's name without `.gz`."""
-    if path.suffix == ".parquet":
+    if is_parquet(path):
         return "parquet"
-    suffix = Path(path.name.removesuffix(".gz")).suffix.lower()
+    suffix = ending(path)
     if suffix in (".csv", ".tsv", ".json"):
         return suffix[1:]
     if suffix in (".jsonl", ".ndjson", ""):

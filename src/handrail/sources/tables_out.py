@@ -14,8 +14,8 @@ from pydantic import BaseModel, ValidationError
 
 from handrail.records import Loaded, RecordError, SettingError, Skip, atomic_write, read_jsonl
 from handrail.records.faults import explain
-from handrail.records.store import OnError, note_once
-from handrail.sources.arrow import parquet_rows, pyarrow
+from handrail.records.store import OnError, ending, gzipped, note_once
+from handrail.sources.arrow import is_parquet, parquet_rows, pyarrow
 
 R = TypeVar("R", bound=BaseModel)
 
@@ -32,8 +32,8 @@ def write_rows(path: str | Path, rows: Iterable[dict[str, Any]]) -> int:
         raise RecordError(
             "there are no rows to write", "Check that the turns have pairs", str(path)
         )
-    suffix = Path(path.name.removesuffix(".gz")).suffix
-    if suffix == ".parquet":
+    suffix = ending(path)
+    if is_parquet(path):
         arrow = pyarrow()
         with atomic_write(path, "wb") as file:
             arrow.parquet.write_table(arrow.Table.from_pylist(table), file)
@@ -50,7 +50,7 @@ def write_rows(path: str | Path, rows: Iterable[dict[str, Any]]) -> int:
         )
     data = text.encode("utf-8")
     with atomic_write(path, "wb") as file:
-        file.write(gzip.compress(data, mtime=0) if path.suffix == ".gz" else data)
+        file.write(gzip.compress(data, mtime=0) if gzipped(path) else data)
     return len(table)
 
 
@@ -75,7 +75,7 @@ def write_parquet(path: str | Path, records: Iterable[BaseModel]) -> int:
         table.append(
             {k: v if k in plain else json.dumps(v, ensure_ascii=False) for k, v in data.items()}
         )
-    return write_rows(Path(path).with_suffix(".parquet"), table)
+    return write_rows(path if is_parquet(path) else Path(path).with_suffix(".parquet"), table)
 
 
 def _plain(kind: type[BaseModel]) -> set[str]:
@@ -85,7 +85,7 @@ def _plain(kind: type[BaseModel]) -> set[str]:
 
 def read_file(path: str | Path, kind: type[R], on_error: OnError = "stop") -> Loaded[R]:
     """The records of one kind that a Parquet file holds, or a JSON Lines file, by its ending."""
-    read = read_parquet if Path(path).suffix == ".parquet" else read_jsonl
+    read = read_parquet if is_parquet(path) else read_jsonl
     return read(path, kind, on_error)
 
 
