@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from handrail import world
-from handrail.recipes import RECIPES, flow, report_again, seeds
+from handrail.recipes import RECIPES, _found, flow, report_again, seeds
 from handrail.recipes import corpus as corpus_module
 from handrail.recipes.corpus import Corpora, Corpus, take_points
 from handrail.recipes.flow import Trained, begin, with_rates
@@ -83,6 +83,28 @@ def test_the_same_run_again_trains_nothing_and_gives_the_same_files(
     assert (out / "summary.json").read_bytes() == figures
     (out / "report.html").unlink()
     assert report_again(out).read_bytes() == page
+
+
+def test_a_report_finds_the_runs_files_from_elsewhere_or_names_the_lost_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = {"model": "world", "conversations": "own turns.jsonl", "playbook": ""}
+    home = tmp_path / "home"
+    home.mkdir()
+    (home / "own turns.jsonl").write_text("", "utf-8")
+    monkeypatch.setattr("sys.argv", ["/usr/bin/handrail", "run", "x", "own turns.jsonl"])
+    monkeypatch.chdir(home)
+    begin(Run(home / "run"), "flow1", FlowSettings(conversations="own turns.jsonl", threads=1))
+    config = json.loads((home / "run" / "config.json").read_text("utf-8"))
+    assert config["command"] == "handrail run x 'own turns.jsonl'"
+    monkeypatch.chdir(tmp_path)
+    found = _found(given, config["folder"], home / "run")
+    assert Path(found["conversations"]) == home / "own turns.jsonl"
+    assert (found["model"], found["playbook"]) == ("world", "")
+    (home / "own turns.jsonl").unlink()
+    with pytest.raises(RunError, match="the run's conversations are not there any more") as caught:
+        report_again(home / "run")
+    assert str(home) in caught.value.mend
 
 
 def test_a_report_of_an_unfinished_run_is_one_clear_error(

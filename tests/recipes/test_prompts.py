@@ -13,7 +13,7 @@ from transformers import AutoTokenizer
 from handrail.recipes import RECIPES, report_again
 from handrail.recipes.corpus import Corpora
 from handrail.recipes.settings import FlowSettings, QuickstartSettings
-from handrail.records import RenderError, Reply, Turn, read_jsonl
+from handrail.records import RenderError, Reply, RunError, Turn, read_jsonl
 from handrail.trees import Renderer
 
 SMALL: dict[str, Any] = {
@@ -103,7 +103,9 @@ def test_long_prompts_are_cut_and_counted_and_the_judge_sees_all(
 
 
 def test_feedback_prompts_too(short_model: Path, tmp_path: Path) -> None:
-    _, page, _ = run("flow2", short_model, tmp_path, "skip")
+    with pytest.raises(RunError, match="none of the bot's .* cut off at reply_tokens"):
+        run("flow2", short_model, tmp_path, "skip")  # it has learnt too little to end a reply
     stage = tmp_path / "stages" / "seed0-prompts-feedback" / "prompts.json"
-    assert json.loads(stage.read_text())["left_out"]
-    assert "feedback turn" in page
+    prompts = json.loads(stage.read_text())
+    assert prompts["left_out"]
+    assert {skip["what"] for skip in prompts["skipped"]} == {"feedback turn"}

@@ -175,3 +175,21 @@ def test_the_trainers_progress_is_told_as_a_runs(label: str, stages: list[str]) 
     assert [one[0] for one in told] == stages
     assert [one[1:3] for one in told] == [(3, 7)] * 3
     assert [one[3] for one in told] == ["", "loss 0", ""]
+
+
+@pytest.mark.parametrize("damage", ["emptied", "gone"])
+def test_a_damaged_stage_is_made_again_and_told(tmp_path: Path, damage: str) -> None:
+    calls: list[Path] = []
+    stage = Run(tmp_path).stage("a", 1, counting(calls))
+    if damage == "gone":
+        (stage / "result.txt").unlink()
+    else:
+        (stage / "result.txt").write_text("")
+    with pytest.raises(RunError, match="the stage 'a' is damaged"):
+        Run(tmp_path, frozen=True).stage("a", 1, counting(calls))
+    with pytest.warns(HandrailWarning, match="the stage is made again"):
+        Run(tmp_path).stage("a", 1, counting(calls))
+    assert (stage / "result.txt").read_text() == "made"
+    assert len(calls) == 2
+    Run(tmp_path).stage("a", 1, counting(calls))
+    assert len(calls) == 2

@@ -5,9 +5,17 @@ from pathlib import Path
 
 import pytest
 
-from handrail.ranking import Estimate, breach_table, compare_pairs, system_rates
+from handrail.ranking import (
+    Estimate,
+    SystemRate,
+    breach_table,
+    compare_pairs,
+    rate,
+    system_rates,
+)
 from handrail.records import Assessment, Outcome, Turn, Verdict
 from handrail.reports import (
+    RateDots,
     breach_rows,
     console_table,
     markdown_table,
@@ -16,6 +24,7 @@ from handrail.reports import (
     win_rate_rows,
     write_summary,
 )
+from handrail.reports.numbers import not_resampled
 
 TURNS = [Turn(id=f"t{i}") for i in range(20)]
 RUN = {
@@ -104,3 +113,13 @@ def test_markdown_tables_escape_bars() -> None:
     assert markdown_table(("a|b", "n"), [("x", "1|2")]) == (
         "| a\\|b | n |\n| --- | ---: |\n| x | 1\\|2 |\n"
     )
+
+
+def test_captions_name_the_intervals_that_no_bootstrap_gave() -> None:
+    assert not_resampled([GAIN]) == ""
+    even = rate([1.0] * 4, list("abcd"))
+    alone = rate([1.0, 0.0], ["a", "a"])
+    assert "Wilson's over conversations" in not_resampled([GAIN, even])
+    assert "everything possible" in not_resampled([alone])
+    page = RateDots((SystemRate("SFT", "adherence", even, even, 0, 0, 1),)).html()
+    assert "Wilson's over conversations" in page.replace("&#x27;", "'").replace("&#39;", "'")

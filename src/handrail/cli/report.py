@@ -16,7 +16,8 @@ def command(console: Console, run_dir: Path) -> None:
     """Write a run's report again, from the stages that the run left.
 
     RUN_DIR is the folder that `handrail run` wrote (its --out). Nothing is trained or generated:
-    only judging, ranking and the page are done anew.
+    only judging, ranking and the page are done anew. Conversations of your own are read again from
+    where they lay.
     """
     from handrail.cli.api import report
 

@@ -78,8 +78,10 @@ RECIPES: dict[str, Recipe] = {
 def report_again(folder: Path, progress: Progress = quiet) -> Path:
     """Write a finished run's report and summary again from its stages; returns the page's path.
 
+    The files that the run read are read again, from where they lay.
+
     Raises:
-        RunError: this is no run's folder, or the run is not finished.
+        RunError: this is no run's folder, the run is not finished, or a file of its is gone.
     """
     try:
         config = read_json(folder / "config.json")
@@ -92,9 +94,28 @@ def report_again(folder: Path, progress: Progress = quiet) -> Path:
         ) from None
     from handrail.training import settings_from
 
-    settings = settings_from(recipe.settings_class, config["settings"])
+    given = _found(config["settings"], config.get("folder", ""), folder)
+    settings = settings_from(recipe.settings_class, given)
     recipe.run(settings, folder, progress, frozen=True)
     return folder / "report.html"
+
+
+def _found(settings: dict[str, Any], begun_in: str, folder: Path) -> dict[str, Any]:
+    """The settings with the paths of their files, seen from here or from where the run began."""
+    found = dict(settings)
+    for name in ("model", "conversations", "test_conversations", "playbook", "guidelines"):
+        path = Path(str(settings.get(name) or "."))
+        there = Path(begun_in) / path
+        if not path.exists() and there.exists():
+            found[name] = str(there)
+        elif name != "model" and not path.exists():
+            raise RunError(
+                f"the run's {name} are not there any more ({path}), and a report reads the turns "
+                "of the test again",
+                f"Put the file back, or start in the folder in which the run began: {begun_in}",
+                str(folder),
+            )
+    return found
 
 
 __all__ = ["RECIPES", "FlowSettings", "QuickstartSettings", "Recipe", "report_again"]

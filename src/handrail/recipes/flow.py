@@ -7,6 +7,7 @@ was, and one whose settings were edited makes again only what they touch.
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -88,11 +89,12 @@ def begin(run: Run, recipe: str, settings: FlowSettings) -> FlowSettings:
         settings = settings.model_copy(update={"dtype": dtype})
     if not run.frozen:
         # The program's name instead of its path: the page says the same on any machine.
-        command = " ".join([Path(sys.argv[0]).name, *sys.argv[1:]])
+        name = Path(sys.argv[0]).name
         config = {
             "recipe": recipe,
             "settings": settings.model_dump(mode="json"),
-            "command": command,
+            "command": shlex.join(["handrail" if name == "__main__.py" else name, *sys.argv[1:]]),
+            "folder": os.getcwd(),  # which relative paths are relative to
         }
         write_json(run.folder / "config.json", config)
     return settings

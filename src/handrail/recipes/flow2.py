@@ -21,7 +21,7 @@ from handrail.recipes.seeds import Flow, run_flow
 from handrail.recipes.settings import FlowSettings
 from handrail.recipes.speaking import speak
 from handrail.recipes.systems import BASE, FLOW2, FLOW2_PAIRS, FLOW2_SFT
-from handrail.records import DIMENSIONS, Assessor, Reply, Skip, Turn, content_id
+from handrail.records import DIMENSIONS, Assessor, Reply, RunError, Skip, Turn, content_id
 from handrail.sources.rejected import Allows, refusal
 
 
@@ -43,6 +43,13 @@ def _one_seed(run: Run, settings: FlowSettings, corpus: Corpus, seed: int) -> Se
     turns, refused = feedback_turns(
         corpus.feedback, answers, corpus.assessor, corpus.allows, spoilt
     )
+    if not turns:
+        why = "; ".join(f"{skip.count:,}: {skip.reason}" for skip in refused)
+        raise RunError(
+            f"none of the bot's {len(answers):,} own answers makes a pair to learn from ({why})",
+            "Give more feedback_points, or longer replies (reply_tokens) where they are cut off",
+            str(run.folder),
+        )
     trained = {BASE: base, sft.name: sft}
     for system in FLOW2:
         trained[system.name] = train_system(run, settings, system, turns, sft, seed)

@@ -111,7 +111,7 @@ class Run:
         stages = self.folder / "stages"
         whole = stages / name
         record = _record_of(whole)
-        if record.get("digest") == key:
+        if record.get("digest") == key and not self._damaged(name, whole, record):
             self._compare(name, record.get("handrail", handrail.__version__))
             self.reused.append(name)
             return whole
@@ -129,6 +129,7 @@ class Run:
             "digest": key,
             "seconds": round(time.monotonic() - begun, 1),
             "handrail": handrail.__version__,
+            "bytes": _sizes(partial),
         }
         with atomic_write(partial / "stage.json") as file:
             json.dump(record, file)
@@ -139,6 +140,26 @@ class Run:
             shutil.rmtree(stale)
         self.made.append(name)
         return whole
+
+    def _damaged(self, name: str, whole: Path, record: dict[str, Any]) -> bool:
+        """Whether files of a finished stage are gone or were changed since: it is made again."""
+        sizes = record.get("bytes", {})
+        found = _sizes(whole)
+        bad = sorted(path for path, size in sizes.items() if found.get(path) != size)
+        if not bad:
+            return False
+        if self.frozen:
+            raise RunError(
+                f"the stage '{name}' is damaged: {bad[0]} is not as it was written",
+                "The `handrail run` command that made it makes it again",
+                str(whole),
+            )
+        warnings.warn(
+            f"{whole / bad[0]} is not as it was written; the stage is made again",
+            HandrailWarning,
+            stacklevel=3,
+        )
+        return True
 
     def _compare(self, name: str, version: str) -> None:
         """Tell, once a version, that a kept stage is another version's."""
@@ -182,6 +203,14 @@ def versions(folder: Path) -> str:
         if others
         else (handrail.__version__)
     )
+
+
+def _sizes(folder: Path) -> dict[str, int]:
+    """The size of every file below a folder, but for the stage's own record."""
+    files = (path for path in sorted(folder.rglob("*")) if path.is_file())
+    sizes = {path.relative_to(folder).as_posix(): path.stat().st_size for path in files}
+    sizes.pop("stage.json", None)
+    return sizes
 
 
 def _record_of(stage: Path) -> dict[str, Any]:

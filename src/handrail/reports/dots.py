@@ -11,6 +11,7 @@ from handrail.reports.numbers import (
     Scale,
     linear,
     n_text,
+    not_resampled,
     p_text,
     percent,
     points,
@@ -40,7 +41,8 @@ class RateDots:
         panels = [self._panel(d, [r for r in known if r.dimension == d]) for d in dimensions]
         note = (
             f"Dot: share of acceptable replies; whisker: {level:.0%} interval by bootstrap over "
-            "conversations (and training seeds where there are several). Axes differ."
+            "conversations (and training seeds where there are several)"
+            f"{not_resampled(rate.estimate for rate in known)}. Axes differ."
         )
         return Safe(tag("div", *panels, class_="panels") + tag("p", note, class_="note"))
 
@@ -84,10 +86,11 @@ class Gains:
     def html(self) -> Safe:
         """One panel per difference."""
         panels = [_gain(label, one, self.seeds) for label, one in self.differences.items()]
+        others = not_resampled(one.pooled.difference for one in self.differences.values())
         note = (
             "In percentage points; n: paired replies. “All” resamples seeds and conversations "
-            "together (pigeonhole bootstrap); “t” is Student's interval over the seeds' own "
-            "differences, which is wide with few seeds and takes the test prompts as given. "
+            f"together (pigeonhole bootstrap){others}; “t” is Student's interval over the seeds' "
+            "own differences, which is wide with few seeds and takes the test prompts as given. "
             "p: permutation test by conversation."
         )
         if not panels:
@@ -95,7 +98,7 @@ class Gains:
         if all(len(one.per_seed) == 1 for one in self.differences.values()):
             note = (
                 "In percentage points; n: paired replies. One training seed: the interval, by "
-                "bootstrap over conversations, does not hold the luck of the seed. "
+                f"bootstrap over conversations{others}, does not hold the luck of the seed. "
                 "p: permutation test by conversation."
             )
         return Safe(tag("div", *panels, class_="panels") + tag("p", note, class_="note"))

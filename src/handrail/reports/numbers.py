@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from handrail.ranking import Estimate
 
@@ -38,6 +38,17 @@ def share_text(estimate: Estimate) -> str:
     if estimate.n == 0:
         return "not judged"
     return f"{percent(estimate.value)} ({span(estimate)}; {n_text(estimate.n)})"
+
+
+def not_resampled(estimates: Iterable[Estimate]) -> str:
+    """How intervals were made that no bootstrap gave, in brackets; nothing where it gave all."""
+    methods = [estimate.method for estimate in estimates]
+    told = []
+    if any(method.startswith("Wilson over") for method in methods):
+        told.append("where all conversations score the same, Wilson's over conversations")
+    if any(method.startswith("none (one") for method in methods):
+        told.append("from one conversation, everything possible")
+    return f" ({'; '.join(told)})" if told else ""
 
 
 def n_text(n: int | str) -> str:

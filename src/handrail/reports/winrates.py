@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from handrail.ranking import PairResult, WinRate
 from handrail.records import DIMENSIONS
 from handrail.reports.html import Safe, figure, tag
-from handrail.reports.numbers import n_text, p_text, percent, points, span
+from handrail.reports.numbers import n_text, not_resampled, p_text, percent, points, span
 
 Pair = tuple[str, str]
 # Per pair two rows of per cents, one for each system, in the order of `DIMENSIONS`.
@@ -45,9 +45,15 @@ class WinRateTable:
         seeds = max(result.seeds for result in self.results)
         over = f"{seeds} training seeds and conversations" if seeds > 1 else "conversations"
         level = self.results[0].win_a.estimate.level
+        others = not_resampled(
+            e
+            for r in self.results
+            for e in (r.win_a.estimate, r.win_b.estimate, r.paired.difference)
+        )
         note = (
             f"Win rate = {rule}; every comparison is judged in both orders. Small figures: "
-            f"{level:.0%} intervals by bootstrap over {over}; n: comparisons judged. Difference: "
+            f"{level:.0%} intervals by bootstrap over {over}{others}; n: comparisons judged. "
+            "Difference: "
             "second row minus first, in percentage points, with the p-value of a permutation test "
             "that exchanges the two systems by conversation. Bold: the higher one."
         )
