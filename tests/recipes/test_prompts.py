@@ -103,7 +103,7 @@ def test_long_prompts_are_cut_and_counted_and_the_judge_sees_all(
 
 
 def test_feedback_prompts_too(short_model: Path, tmp_path: Path) -> None:
-    with pytest.raises(RunError, match="none of the bot's .* cut off at reply_tokens"):
+    with pytest.raises(RunError, match=r"none of the bot's .* cut off at reply_tokens"):
         run("flow2", short_model, tmp_path, "skip")  # it has learnt too little to end a reply
     stage = tmp_path / "stages" / "seed0-prompts-feedback" / "prompts.json"
     prompts = json.loads(stage.read_text())
