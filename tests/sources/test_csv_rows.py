@@ -140,3 +140,63 @@ def test_stray_quotes_lose_what_each_line_alone_would(
     found = list(CsvTable("\n".join([HEAD, *lines])).rows())
     assert {row.line: row.cells for row in found if not row.problem} == expected
     assert {row.line for row in found} == set(range(2, len(lines) + 2))
+
+
+@pytest.mark.parametrize("size", [200_000, 3_000_000])
+def test_a_long_cell_is_read(tmp_path: Path, size: int) -> None:
+    path = tmp_path / "a.csv"
+    said = 'He said ""yes"", and\n' * (size // 20)
+    path.write_text(f'{HEAD}\n1,customer,"{said}"\n1,agent,Hello\n')
+    (talk,) = load(path).records
+    assert talk.messages[0].content == said.replace('""', '"').strip()
+
+
+def test_a_quote_that_is_never_closed_is_told_before_a_long_rest(tmp_path: Path) -> None:
+    lines = _talks(4_000)
+    lines[8] = '2,agent,"Hello with a stray quote'
+    loaded = _load(tmp_path / "a.csv", lines)
+    assert len(loaded.records) == 3_999
+    (skip,) = loaded.skipped
+    assert "the quote that opens the cell 'text' is never closed" in skip.reason
+
+
+ROWS = "1;customer;Hi, you\n1;agent;Hello\n"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "sep=;\n" + HEAD.replace(",", ";") + "\n" + ROWS,
+        '"sep=;"\r\n' + HEAD.replace(",", ";") + "\r\n" + ROWS.replace("\n", "\r\n"),
+        "SEP=|\n" + (HEAD.replace(",", "|") + "\n" + ROWS.replace(";", "|")),
+        "sep=;;;\n" + HEAD.replace(",", ";") + "\n" + ROWS,
+        HEAD.replace(",", ";") + ";;\n" + ROWS.replace("\n", ";;\n"),
+        HEAD.replace(",", ";") + ";;\n" + ROWS.replace("you\n", "you;\n"),
+        HEAD.replace(",", ";") + ";\n" + ROWS.replace("\n", "; \n"),
+    ],
+)
+def test_what_excel_adds_to_a_table_is_understood(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "a.csv"
+    path.write_bytes(text.encode())
+    (talk,) = load(path).records
+    assert [m.content for m in talk.messages] == ["Hi, you", "Hello"]
+
+
+def test_a_text_in_a_column_without_a_name_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text(
+        f"{HEAD},,\n1,customer,Hi,,\n1,agent,Hello,,\n2,customer,Hi,,x\n2,agent,Yes,,\n"
+    )
+    with pytest.raises(RecordError, match="a column that has no name") as caught:
+        load(path)
+    assert caught.value.where == f"{path}, line 4"
+    loaded = load(path, on_error="skip")
+    assert [c.id for c in loaded.records] == ["1"]
+    assert len(loaded.skipped) == 1
+
+
+def test_line_breaks_in_cells_are_one_character(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_bytes(f'{HEAD}\r\n1,customer,"Hi\r\nyou"\r\n1,agent,Hello\r\n'.encode())
+    (talk,) = load(path).records
+    assert talk.messages[0].content == "Hi\nyou"

@@ -9,6 +9,9 @@ a cell with a row of one line, in a column whose cells repeat (the role "agent")
 two or more are, and no other row of the file spans lines. A line is a row by itself where it has as
 many cells as the header, none of which begins with a space where those of its column do not: prose
 has spaces after its commas.
+
+A first line `sep=;` names the delimiter, as Excel writes it. Columns without a name at the header's
+end are left out where they are empty; a text that stands in one is a fault of its row.
 """
 
 from __future__ import annotations
@@ -19,6 +22,9 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
+# Longer than any text: what csv refuses by default (131,072 characters) may be one long prompt.
+_CELL = 2**31 - 1
+_SEPARATOR = re.compile(r'"?sep=([^\w\s"]|\t)"?\1*\s*', re.IGNORECASE)
 _SWALLOWED = "swallowed"  # beside the errors of csv
 _QUOTED = re.compile(r'"[^"]*(?:""[^"]*)*"?')
 _CLOSE = 'Close the cell there; a quote inside a text is written twice, and the cell in "..."'
@@ -65,11 +71,18 @@ class CsvTable:
     """A CSV text; `header` holds the names of its columns, `error` why the first row is none."""
 
     def __init__(self, text: str, delimiter: str | None = None) -> None:
+        csv.field_size_limit(max(csv.field_size_limit(), _CELL))
         self.lines = list(io.StringIO(text, newline=""))
         first = self.lines[0] if self.lines else ""
-        self.delimiter = delimiter or max(",;\t|", key=first.count)
-        head = next(self._spans(0), _Span(0, 0, []))
-        self.header, self.error = [name.strip() for name in head.cells], head.error
+        named = _SEPARATOR.fullmatch(first)
+        self.delimiter = named[1] if named else delimiter or max(",;\t|", key=first.count)
+        self.header: list[str] = []
+        self._body = self._nameless = 0
+        head = next(self._spans(1 if named else 0), _Span(0, 0, []))
+        names, self.error = [name.strip() for name in head.cells], head.error
+        while len(names) > 1 and not names[-1]:
+            names.pop()
+        self.header, self._nameless = names, len(head.cells) - len(names)
         self._body = head.end
         # Of the columns, filled by `_learn`: cells that repeat, and which begin with a space.
         self._usual: list[set[str]] = [set() for _ in self.header]
@@ -107,16 +120,22 @@ class CsvTable:
         while feed.at < len(self.lines):
             begin = feed.at
             try:
-                span = _Span(begin, begin, next(reader))
+                span = _Span(begin, begin, self._named(next(reader)))
             except csv.Error as error:
                 span = _Span(begin, begin, [], str(error))
             span = span._replace(end=feed.at)
-            if at > 0 and span.end > begin + 1:
+            if self._body and span.end > begin + 1:
                 if look and self._whole(span) and self._swallowed(span):
                     span = span._replace(error=_SWALLOWED)
                 if not self._whole(span):
                     feed.at = begin + 1
             yield span
+
+    def _named(self, cells: list[str]) -> list[str]:
+        """A row's cells without the empty ones of columns that have no name."""
+        extra = cells[len(self.header) :]
+        empty = len(extra) <= self._nameless and not any(cell.strip() for cell in extra)
+        return cells[: len(self.header)] if self.header and empty else cells
 
     def _swallowed(self, span: _Span) -> bool:
         """Whether a row's later lines are rows themselves; see the head of this module."""
@@ -131,7 +150,7 @@ class CsvTable:
     def _alone(self, line: str) -> list[str]:
         """The cells of a line that is a row by itself; none where it is not, as prose is not."""
         try:
-            cells = next(csv.reader([line], delimiter=self.delimiter, strict=True))
+            cells = self._named(next(csv.reader([line], delimiter=self.delimiter, strict=True)))
         except csv.Error:
             return []
         if len(cells) != len(self.header):
@@ -143,6 +162,13 @@ class CsvTable:
         have, want = len(span.cells), len(self.header)
         if have == want:
             return CsvRow(span.begin + 1, span.cells)
+        if want < have <= want + self._nameless:
+            return CsvRow(
+                span.begin + 1,
+                span.cells,
+                "a text stands in a column that has no name in the header",
+                "Name the column in the header line, or empty its cells",
+            )
         last = have < want and span.end == len(self.lines)
         return CsvRow(
             span.begin + 1,
@@ -161,9 +187,6 @@ class CsvTable:
         one_line = line + 1 == span.end
         if span.error == _SWALLOWED:
             problem = f"{what} is closed only after other rows of the table"
-        elif "field limit" in span.error:
-            limit = csv.field_size_limit()
-            problem = f"a cell holds more than {limit:,} characters (is its quote closed?)"
         elif "end of data" in span.error:
             problem = f"{what} is never closed"
             problem += " (the file may be cut off here)" if one_line else ""

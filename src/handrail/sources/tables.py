@@ -145,4 +145,5 @@ def _csv(path: Path, text: str, delimiter: str | None) -> Iterator[Row]:
         where = f"{path}, line {row.line}"
         fault = RecordError(row.problem, row.mend, where) if row.problem else None
         raw = "" if fault else "".join(row.cells)
-        yield Row(where, dict(zip(header, row.cells, strict=False)), fault, raw)
+        cells = [cell.replace("\r\n", "\n") for cell in row.cells]
+        yield Row(where, dict(zip(header, cells, strict=False)), fault, raw)
