@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,8 @@ import pytest
 import handrail
 from handrail import world
 from handrail.cli.group import invoke
-from handrail.records import RecordError, SettingError, Turn
+from handrail.records import HandrailWarning, RecordError, SettingError, Turn, write_jsonl
+from handrail.training import read_metrics
 from tests.cli.test_style import folder_of
 from tests.trees import toys
 
@@ -64,9 +66,11 @@ def test_the_replies_that_are_learnt_from_are_counted(
         ("ipo", {"mode": "loraa"}, "'mode' cannot be 'loraa'"),
         ("ipo", {"beta": -1}, "beta must be above 0"),
         ("ipo", {"max_tokens": 9000}, "max_tokens is 9000 and tree_tokens 8192"),
-        ("ipo", {"patience": 2}, "patience needs evaluations"),
+        ("ipo", {"patience": 2}, "'patience' needs turns to evaluate on. Name a file of them with"),
+        ("sft", {"eval_every": 5}, "'eval_every' needs turns to evaluate on"),
         ("ipo", {"device": "tpu"}, "device 'tpu' cannot be used here"),
         ("sft", {"replies": "all"}, "'replies' follows from the objective"),
+        ("kto", {"mismatched": False}, "'mismatched' follows from the objective"),
         (
             "ipo",
             {"learning_rat": 1},
@@ -93,7 +97,7 @@ def test_settings_are_checked_before_data_and_model_are_read(
         handrail.train(tmp_path / "none.jsonl", objective, model="./none", settings=settings)
     assert problem in str(caught.value)
     words = [word for name, value in settings.items() for word in ("--set", f"{name}={value}")]
-    words = [word.replace("=True", "=true") for word in words]
+    words = [word.replace("=True", "=true").replace("=False", "=false") for word in words]
     line = ["train", str(tmp_path / "none.jsonl"), "--model", "./none", "--objective", objective]
     assert invoke([*line, *words]) == 2
     assert problem in capsys.readouterr().err
@@ -115,3 +119,69 @@ def test_a_list_of_settings_says_whose_they_are(
     objective = words[1] if words else "ipo"
     assert out.startswith(f"Settings of `handrail train --objective {objective}`:\n\nlearning_rate")
     assert ("lambda_d" in out) == (objective == "kto")
+
+
+@pytest.mark.parametrize("objective", ["sft", "ipo", "kto"])
+def test_what_is_listed_is_what_is_taken(objective: str, tmp_path: Path) -> None:
+    listed = {row["name"]: row for row in handrail.training_settings(objective)}
+    with pytest.raises(SettingError) as caught:
+        handrail.train(tmp_path / "none.jsonl", objective, settings={"xyzzy": 1})
+    assert caught.value.mend == "Known: " + ", ".join(sorted(listed))
+    for name in ("replies", "mismatched"):
+        assert name not in listed
+    for name in ("patience", "eval_every"):
+        assert listed[name]["description"].endswith("Needs turns to evaluate on (--eval).")
+    # All of them with the value that they have by default.
+    given = {name: row["default"] for name, row in listed.items()}
+    with pytest.raises(RecordError, match=r"none\.jsonl"):
+        handrail.train(tmp_path / "none.jsonl", objective, settings=given)
+
+
+@pytest.mark.parametrize("objective", ["sft", "ipo", "kto"])
+def test_a_training_evaluates_on_turns_that_it_does_not_learn_from(
+    objective: str, turns: list[Turn], model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    held = world.training_turns(2, 9)
+    write_jsonl("turns.jsonl", turns)
+    write_jsonl("held.jsonl", held)
+    line = ["train", "turns.jsonl", "--objective", objective, "--model", str(model), "--out", "x"]
+    line += ["--eval", "held.jsonl", "--set", "max_steps=3", "--set", "epochs=3", "--quiet"]
+    assert invoke([*line, "--set", "eval_every=1", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    plain = handrail.train(turns, objective, model=model, settings={"max_steps": 3})
+    assert plain.summary()["evaluation"] is None
+    assert found["evaluation"]["turns"] == len(held)
+    assert found["evaluation"]["pairs"] == sum(1 for turn in held for _ in turn.pairs()) * (
+        objective != "sft"
+    )
+    losses = [step["eval/loss"] for step in read_metrics(found["metrics"])]
+    assert len(losses) == found["steps"] == 3
+    assert found["evaluation"]["best_loss"] == min(losses)
+    assert found["evaluation"]["best_step"] == 1 + losses.index(min(losses))
+    assert not found["evaluation"]["stopped_early"]
+    assert invoke([*line, "--set", "eval_every=1"]) == 0
+    best = f"best loss {min(losses):.4g} at step {1 + losses.index(min(losses))}\n"
+    assert f"\nEvaluated on {len(held)} turns: {best}" in capsys.readouterr().out
+
+
+def test_a_training_stops_when_the_evaluations_get_no_better(
+    turns: list[Turn], model: Path
+) -> None:
+    settings = {"eval_every": 1, "patience": 1, "epochs": 20, "learning_rate": 0.5, "warmup": 0}
+    held = world.training_turns(2, 9)
+    fitted = handrail.train(turns, "sft", model=model, settings=settings, eval_turns=held)
+    found = fitted.summary()
+    assert found["evaluation"]["stopped_early"]
+    assert found["evaluation"]["best_step"] < found["steps"] < 20
+
+
+def test_turns_to_evaluate_on_must_serve_and_are_best_not_learnt_from(
+    turns: list[Turn], model: Path
+) -> None:
+    settings = {"max_steps": 1}
+    with pytest.warns(HandrailWarning, match=f"1 of {len(turns)} turns to evaluate on is learnt"):
+        handrail.train(turns[:1], "sft", model=model, settings=settings, eval_turns=turns)
+    bare = [turn.model_copy(update={"replies": turn.replies[:1]}) for turn in turns]
+    held = world.training_turns(2, 9)
+    with pytest.raises(RecordError, match=r"^evaluation: no turn has a better and a worse reply"):
+        handrail.train(held, model=model, settings=settings, eval_turns=bare)

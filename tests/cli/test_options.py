@@ -64,7 +64,7 @@ def test_every_recipe_setting_says_what_it_is(recipe: str) -> None:
     assert rows["model"].startswith('"world" (packaged)')
     assert '"scratch"' in rows["model"]
     assert rows["learning_rates"].startswith("by objective (sft, ipo, kto_pair, kto, dpo)")
-    assert rows["learning_rates"].endswith("else the paper's for 7 billion.")
+    assert rows["learning_rates"].endswith("under LoRA ten times as high but for sft.")
     assert all(text.endswith(".") for text in rows.values())
 
 

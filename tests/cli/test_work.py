@@ -236,12 +236,14 @@ def test_an_objective_needs_what_it_learns_from(model: Path) -> None:
 
 
 def test_a_small_model_learns_at_the_worlds_rates_and_a_large_one_at_the_papers() -> None:
-    from handrail.cli.fit import resolve
+    from handrail.cli.fit_settings import resolve
     from handrail.recipes.settings import WORLD_RATES
 
     small = resolve("ipo", {}, 512, 1_000_000)["training"]
     assert small.rate_for("ipo") == WORLD_RATES["ipo"]
     assert resolve("ipo", {}, 512, 7_000_000_000)["training"].rate_for("ipo") == 2e-6
+    lora = resolve("ipo", {"mode": "lora"}, 512, 7_000_000_000)["training"]
+    assert lora.rate_for("ipo") == pytest.approx(2e-5)
     assert resolve("ipo", {"learning_rate": 3e-5}, 512, 1)["training"].rate_for("ipo") == 3e-5
     trees = resolve("ipo", {"token_budget": 4096}, 512, 1)["trees"]
     assert (trees.max_tokens, trees.tree_tokens) == (512, 4096)

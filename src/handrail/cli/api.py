@@ -16,7 +16,8 @@ from handrail.cli.care import check_world, pretrain_world
 from handrail.cli.draw import Generated, generate, load, sampling
 from handrail.cli.exchange import convert, export, feedback_turns, import_, list_sources
 from handrail.cli.files import as_turns, read_config, read_playbook, read_records, records_out
-from handrail.cli.fit import Fitted, train, training_settings
+from handrail.cli.fit import Fitted, train
+from handrail.cli.fit_settings import training_settings
 from handrail.cli.judging import Judged, judge
 from handrail.cli.peek import record_text
 from handrail.cli.runs import list_recipes, recipe_settings, report, run

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import warnings
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -11,23 +12,33 @@ from typing import TYPE_CHECKING, Any
 
 from handrail.cli.console import count
 from handrail.cli.files import some_turns
-from handrail.cli.options import fields, left_out, plain, share
+from handrail.cli.fit_settings import checked, resolve
+from handrail.cli.options import left_out, plain
 from handrail.records import (
     Conversation,
+    HandrailWarning,
     Loaded,
     RecordError,
-    SettingError,
     Skip,
     Turn,
-    nearest,
 )
 
 if TYPE_CHECKING:
-    from handrail.models import ModelSettings
+    from handrail.models import Policy
     from handrail.objectives import Objective
     from handrail.recipes.run import Progress
     from handrail.training import TrainResult
     from handrail.trees import Forest, TreeReply
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """The turns that a training was evaluated on: counted as in `Fitted`, which has the losses."""
+
+    turns: int
+    replies: int
+    pairs: int
+    skipped: tuple[Skip, ...]
 
 
 @dataclass(frozen=True)
@@ -44,9 +55,21 @@ class Fitted:
     pairs: int
     result: TrainResult
     skipped: tuple[Skip, ...] = ()  # lines of the file, left out when it was read
+    evaluated: Evaluated | None = None
 
     def summary(self) -> dict[str, Any]:
         """Counts and places as plain data."""
+        evaluation = None
+        if self.evaluated is not None:
+            evaluation = {
+                "turns": self.evaluated.turns,
+                "replies": self.evaluated.replies,
+                "pairs": self.evaluated.pairs,
+                "best_loss": self.result.best_loss,
+                "best_step": self.result.best_step,
+                "stopped_early": self.result.stopped_early,
+                **left_out(self.evaluated.skipped),
+            }
         return {
             "model": str(self.model),
             "objective": self.objective,
@@ -56,6 +79,7 @@ class Fitted:
             "steps": self.result.steps,
             "metrics": str(self.result.metrics_path),
             "loss": self.result.loss,
+            "evaluation": evaluation,
             **left_out((*self.skipped, *self.result.skipped)),
         }
 
@@ -67,6 +91,7 @@ def train(
     model: str | Path = "world",
     out: str | Path = "runs/model",
     settings: Mapping[str, Any] | None = None,
+    eval_turns: str | Path | Iterable[Turn | Conversation] | Loaded[Turn] | None = None,
     progress: Progress | None = None,
 ) -> Fitted:
     """Train a model on turns with feedback; its folder is `out/final`.
@@ -79,7 +104,11 @@ def train(
         model: "world", a folder, or a hub name.
         out: the run's folder. Stopped at any moment, the same call goes on from there.
         settings: any of the settings that `training_settings` lists, by name.
+        eval_turns: the same of turns to evaluate the loss on, which are not learnt from; the
+            settings `eval_every` and `patience` say when, and when to stop.
         progress: called as (stage, done, total, note).
+
+    Warns with a `HandrailWarning` where turns are both learnt from and evaluated on.
 
     Raises:
         HandrailError: a setting, record or model that cannot be used; data without anything that
@@ -88,37 +117,83 @@ def train(
     from handrail.models import load_policy
     from handrail.recipes.run import quiet, watcher, write_json
     from handrail.training import train as fit
-    from handrail.trees import Renderer, build_trees
 
     given = dict(settings or {})
-    loading = checked(objective, given)
+    loading = checked(objective, given, eval_turns is not None)
     read = some_turns(data, "learn from")
-    turns = read.records
+    held = None if eval_turns is None else _held_out(eval_turns, read.records)
     policy = load_policy(model, loading)
-    size = sum(p.numel() for p in policy.model.parameters())
-    chosen = resolve(objective, given, policy.max_positions, size)
+    chosen = resolve(objective, given, policy.max_positions, _size(policy))
+    aim, training = chosen["objective"], chosen["training"]
+    forest = _forest(read.records, policy.tokenizer, chosen)
+    eval_forest = None
+    if held is not None:
+        eval_forest = _forest(held.records, policy.tokenizer, chosen, "evaluation: ")
+    watch = watcher(progress or quiet)
+    result = fit(policy, forest, aim, training, out, eval_forest=eval_forest, progress=watch)
+    chosen["model"] = policy.settings  # with the number type that dtype=auto became
+    about: dict[str, Any] = {"objective": objective, "model": str(model)}
+    about["settings"] = {part: plain(one) for part, one in chosen.items()}
+    write_json(Path(out) / "config.json", about)
+    return Fitted(
+        result.final_folder,
+        objective,
+        len(read.records),
+        *_counts(forest, aim),
+        result,
+        tuple(read.skipped),
+        _evaluated(held, eval_forest, aim),
+    )
+
+
+def _size(policy: Policy) -> int:
+    return sum(p.numel() for p in policy.model.parameters())
+
+
+def _held_out(
+    data: str | Path | Iterable[Turn | Conversation] | Loaded[Turn], learnt: list[Turn]
+) -> Loaded[Turn]:
+    """Turns to evaluate on; warns of those that are learnt from."""
+    held = some_turns(data, "evaluate on")
+    both = len({turn.id for turn in held.records} & {turn.id for turn in learnt})
+    if both:
+        text = (
+            f"{both:,} of {count(len(held.records), 'turn')} to evaluate on "
+            f"{'is' if both == 1 else 'are'} learnt from too, so the loss there says little of "
+            "others. Evaluate on turns of other conversations"
+        )
+        warnings.warn(text, HandrailWarning, stacklevel=3)
+    return held
+
+
+def _forest(turns: list[Turn], tokenizer: Any, chosen: Mapping[str, Any], what: str = "") -> Forest:
+    """Turns as token trees of what the objective learns from; `what` begins an error."""
+    from handrail.trees import Renderer, build_trees
+
     aim = chosen["objective"]
     trees = dataclasses.replace(
         chosen["trees"],
-        replies="best" if objective == "sft" else "all",
+        replies="best" if aim.name == "sft" else "all",
         mismatched=aim.needs_mismatched,
     )
-    forest = build_trees(turns, Renderer(policy.tokenizer), trees)
-    _check(forest, aim, trees.max_tokens)
-    result = fit(policy, forest, aim, chosen["training"], out, progress=watcher(progress or quiet))
-    chosen["model"] = policy.settings  # with the number type that dtype=auto became
-    resolved = {part: plain(one) for part, one in chosen.items()}
-    about = {"objective": objective, "model": str(model), "settings": resolved}
-    write_json(Path(out) / "config.json", about)
-    return Fitted(
-        model=result.final_folder,
-        objective=objective,
-        turns=len(turns),
-        replies=sum(_learnt(reply, aim) for tree in forest.trees for reply in tree.replies),
-        pairs=sum(len(tree.pairs) for tree in forest.trees),
-        result=result,
-        skipped=tuple(read.skipped),
-    )
+    forest = build_trees(turns, Renderer(tokenizer), trees)
+    _check(forest, aim, trees.max_tokens, what)
+    return forest
+
+
+def _evaluated(
+    held: Loaded[Turn] | None, forest: Forest | None, aim: Objective
+) -> Evaluated | None:
+    if held is None or forest is None:
+        return None
+    skips = (*held.skipped, *forest.skipped)
+    return Evaluated(len(held.records), *_counts(forest, aim), skips)
+
+
+def _counts(forest: Forest, aim: Objective) -> tuple[int, int]:
+    """Replies that count as learnt from (or evaluated on), and pairs."""
+    replies = sum(_learnt(reply, aim) for tree in forest.trees for reply in tree.replies)
+    return replies, sum(len(tree.pairs) for tree in forest.trees)
 
 
 def _learnt(reply: TreeReply, aim: Objective) -> bool:
@@ -126,7 +201,7 @@ def _learnt(reply: TreeReply, aim: Objective) -> bool:
     return not reply.mismatched and (aim.unit != "replies" or reply.desirable >= 0)
 
 
-def _check(forest: Forest, aim: Objective, max_tokens: int) -> None:
+def _check(forest: Forest, aim: Objective, max_tokens: int, what: str) -> None:
     """Refuse data that holds nothing which the objective learns from; says what was left out."""
     if aim.unit == "pairs" and not any(tree.pairs for tree in forest.trees):
         problem = f"no turn has a better and a worse reply, which {aim.name} learns from"
@@ -147,90 +222,4 @@ def _check(forest: Forest, aim: Objective, max_tokens: int) -> None:
             f"Raise max_tokens (it is {max_tokens}) and with it token_budget, as far as the "
             "model's positions go, or set on_long to 'cut_context'"
         )
-    raise RecordError(problem, mend)
-
-
-def checked(objective: str, given: Mapping[str, Any]) -> ModelSettings:
-    """Refuse settings that cannot be, before data or model are read; how the model is loaded.
-
-    Raises:
-        SettingError: no such objective, a name that it has no setting of, or a value out of range.
-    """
-    from handrail.models import resolve_device
-    from handrail.objectives import OBJECTIVES
-
-    known = set().union(*map(fields, parts(objective).values()))
-    for name in given:
-        others = [other for other, kind in OBJECTIVES.items() if name in fields(kind)]
-        if others and name not in known:
-            raise SettingError(
-                f"there is no setting '{name}' for training with {objective}",
-                f"'{name}' is a setting of {', '.join(others)}",
-            )
-    # As if the model had the fewest positions: what is too long for it is told when it is loaded.
-    chosen = resolve(objective, given, 2, 0)
-    if chosen["training"].patience:
-        raise SettingError("patience needs evaluations, of which this makes none", "Leave it out")
-    loading: ModelSettings = chosen["model"]
-    resolve_device(loading.device)
-    return loading
-
-
-def resolve(
-    objective: str, given: Mapping[str, Any], positions: int | None, parameters: int
-) -> dict[str, Any]:
-    """The settings objects of all four parts, with the defaults that depend on the model.
-
-    A prompt with its reply may be as long as the model's positions and the token budget allow. The
-    learning rate follows from the model's size, as in the recipes.
-    """
-    from handrail.recipes.settings import default_rates
-    from handrail.training import settings_from
-
-    kinds = parts(objective)
-    shares = share(given, kinds, f"training with {objective}")
-    for name in ("replies", "mismatched"):
-        if name in shares["trees"]:
-            raise SettingError(f"'{name}' follows from the objective", "Leave it out")
-    if given.get("learning_rate") is None:
-        shares["training"]["learning_rate"] = default_rates(parameters)[objective]
-    training: Any = settings_from(kinds["training"], shares["training"])
-    budget = training.token_budget
-    longest = min(budget, positions or budget)
-    trees = {"max_tokens": longest, "tree_tokens": budget, "share_turns": training.batch_size}
-    shares["trees"] = trees | shares["trees"]
-    rest: dict[str, Any] = {p: settings_from(kinds[p], shares[p]) for p in kinds if p != "training"}
-    return {"training": training} | rest
-
-
-def parts(objective: str) -> dict[str, type]:
-    """What `settings` may fill, by the part of the work that it belongs to."""
-    from handrail.models import ModelSettings
-    from handrail.objectives import OBJECTIVES
-    from handrail.training import TrainSettings
-    from handrail.trees import TreeSettings
-
-    if objective not in OBJECTIVES:
-        raise SettingError(f"unknown objective '{objective}'", nearest(objective, OBJECTIVES))
-    return {
-        "training": TrainSettings,
-        "objective": OBJECTIVES[objective],
-        "model": ModelSettings,
-        "trees": TreeSettings,
-    }
-
-
-def training_settings(objective: str = "ipo") -> list[dict[str, Any]]:
-    """Every setting that `train` takes: name, type, default, meaning, and the part it is of.
-
-    {row["name"]: row["default"] for row in handrail.training_settings("kto")}
-
-    Raises:
-        SettingError: there is no such objective.
-    """
-    rows: dict[str, dict[str, Any]] = {}
-    for part, kind in parts(objective).items():
-        for name, row in fields(kind).items():
-            if name not in ("replies", "mismatched"):
-                rows.setdefault(name, row | {"part": part})
-    return list(rows.values())
+    raise RecordError(what + problem, mend)

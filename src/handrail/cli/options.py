@@ -6,7 +6,7 @@ import dataclasses
 import inspect
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from itertools import takewhile
 from textwrap import wrap
 from typing import Any, get_type_hints
@@ -94,16 +94,19 @@ def listing(rows: Iterable[Mapping[str, Any]]) -> str:
 
 
 def share(
-    values: Mapping[str, Any], kinds: Mapping[str, type], what: str = ""
+    values: Mapping[str, Any],
+    kinds: Mapping[str, type],
+    what: str = "",
+    fixed: Collection[str] = (),
 ) -> dict[str, dict[str, Any]]:
     """Each part's share of the values, by name; a name that two parts have goes to both.
 
-    `what`: what the settings are for, as an error calls it.
+    `what`: what the settings are for, as an error calls it. `fixed`: names that nobody may set.
 
     Raises:
         SettingError: a name that no part has, with the nearest one that exists.
     """
-    known = {part: set(fields(kind)) for part, kind in kinds.items()}
+    known = {part: set(fields(kind)).difference(fixed) for part, kind in kinds.items()}
     every = set().union(*known.values())
     for name in values:
         if name not in every:

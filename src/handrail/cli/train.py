@@ -16,6 +16,7 @@ from handrail.cli.verb import assignments, on_error_option, set_option, verb
     "handrail train turns.jsonl --objective ipo --model runs/sft/final --out runs/ipo",
     "handrail train turns.jsonl --objective kto --model ./my-model --out runs/kto "
     "--set mode=lora --set dtype=bfloat16 --set learning_rate=2e-5",
+    "handrail train turns.jsonl --eval held-out.jsonl --set epochs=5 --set patience=2",
     "handrail train --list-settings",
 )
 @click.argument("file", required=False)
@@ -28,6 +29,11 @@ from handrail.cli.verb import assignments, on_error_option, set_option, verb
 )
 @click.option("--model", default="world", show_default=True, help="Hub name or folder, or 'world'.")
 @click.option("--out", type=click.Path(path_type=Path), help="Run folder.  [default: runs/NAME]")
+@click.option(
+    "eval_file",
+    "--eval",
+    help="Turns to evaluate the loss on; the settings eval_every and patience need them.",
+)
 @click.option("--config", type=click.Path(path_type=Path), help="Settings as a YAML file.")
 @set_option
 @on_error_option
@@ -36,6 +42,7 @@ def command(
     console: Console,
     file: str | None,
     out: Path | None,
+    eval_file: str | None,
     config: Path | None,
     settings: tuple[str, ...],
     on_error: Any,
@@ -50,7 +57,7 @@ def command(
     """
     from handrail.cli import api
     from handrail.cli.files import read_turns
-    from handrail.cli.fit import checked
+    from handrail.cli.fit_settings import checked
     from handrail.cli.names import stem
 
     if list_settings:
@@ -66,8 +73,9 @@ def command(
     folder = out or Path("runs") / f"{stem(file)}-{how['objective']}"
     console.folder = folder
     console.kept = f"Checkpoints are kept in {folder}; the same command goes on from the newest."
-    checked(how["objective"], given)  # before a large file is read
+    checked(how["objective"], given, eval_file is not None)  # before a large file is read
     turns = read_turns(console, file, on_error)
+    how["eval_turns"] = eval_file and read_turns(console, eval_file, on_error)
     fitted = api.train(turns, out=folder, settings=given, progress=console.progress, **how)
     summary = fitted.summary()
     lines = [
@@ -76,8 +84,24 @@ def command(
         f"Model: {summary['model']}",
         f"Metrics: {summary['metrics']}",
     ]
-    reasons = list(summary["skipped_reasons"].items())
-    lines += [f"Left out, {count(n, 'time')}: {why}" for why, n in reasons[:5]]
-    if len(reasons) > 5:
-        lines.append(f"Left out for other reasons: {sum(n for _, n in reasons[5:]):,}")
+    lines += _left_out(summary)
+    if summary["evaluation"]:
+        lines += _evaluation(summary["evaluation"])
     console.result(summary, "\n".join(lines))
+
+
+def _left_out(summary: dict[str, Any], what: str = "Left out") -> list[str]:
+    reasons = list(summary["skipped_reasons"].items())
+    lines = [f"{what}, {count(n, 'time')}: {why}" for why, n in reasons[:5]]
+    if len(reasons) > 5:
+        lines.append(f"{what} for other reasons: {sum(n for _, n in reasons[5:]):,}")
+    return lines
+
+
+def _evaluation(found: dict[str, Any]) -> list[str]:
+    said = "no evaluation was due, or no loss was finite"
+    if found["best_step"] is not None:
+        said = f"best loss {found['best_loss']:.4g} at step {found['best_step']}"
+    stopped = "; stopped early" if found["stopped_early"] else ""
+    line = f"Evaluated on {count(found['turns'], 'turn')}: {said}{stopped}"
+    return [line, *_left_out(found, "Left out of the evaluation")]
