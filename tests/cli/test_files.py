@@ -250,3 +250,54 @@ def test_data_turns_splits_and_peek_shows(capsys: pytest.CaptureFixture[str]) ->
     assert "broken: [no-pin]" in capsys.readouterr().out
     assert invoke(["data", "peek", "talks.jsonl", "--number", "9"]) == 2
     assert "holds 1 good record" in capsys.readouterr().err
+
+
+RULES = {
+    "list.json": '["Be kind.", "Never ask for the PIN."]',
+    "one.json": '{"guardrails": ["Be kind.", "Never ask for the PIN."]}',
+    "deep.json": '{\n"guardrails": [\n{"text": "Be kind."},\n"Never ask for the PIN."\n]\n}\n',
+    "list.yaml": "- Be kind.\n- text: Never ask for the PIN.\n",
+    "R.YML": "guardrails:\n- Be kind.\n- Never ask for the PIN.\n",
+}
+
+
+@pytest.mark.parametrize("name", sorted(RULES))
+@pytest.mark.usefixtures("work")
+def test_check_and_peek_read_every_form_of_a_playbook(
+    name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path(name).write_text(RULES[name])
+    for more in ([], ["--kind", "playbook"]):
+        found = summary(capsys, "data", "check", name, *more)
+        assert (found["kind"], found["counts"]["guardrails"]) == ("Playbook", 2)
+        assert invoke(["data", "peek", name, *more]) == 0
+        assert "2. [rule-2] Never ask for the PIN." in capsys.readouterr().out
+    assert files.read_playbook(name).guardrails == files.read_records(name).records[0].guardrails
+
+
+@pytest.mark.usefixtures("work")
+def test_a_playbook_as_a_record_keeps_its_id_whatever_the_ending() -> None:
+    for name in ("book.json", "book.jsonl", "book"):
+        write_jsonl(name, [BOOK])
+        assert files.read_records(name).records == [BOOK]
+
+
+@pytest.mark.usefixtures("work")
+def test_a_playbooks_fault_is_told_with_the_form_that_is_wanted(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    Path("rules.txt").write_text("Be kind.\nNever ask for the PIN.\n")
+    assert invoke(["data", "check", "rules.txt", "--kind", "playbook"]) == 2
+    told = capsys.readouterr().err
+    assert told.startswith("Error: rules.txt: a playbook is a JSON or YAML file")
+    assert "let the name end in .yaml" in told
+    assert invoke(["data", "import", "talks.jsonl", "o.jsonl", "--playbook", "rules.txt"]) == 2
+    assert capsys.readouterr().err == told
+    Path("bad.yaml").write_text("- text: x\n  chek: {}\n")
+    assert invoke(["data", "check", "bad.yaml"]) == 2
+    assert "Did you mean 'check'?" in capsys.readouterr().err
+    found = summary(capsys, "data", "check", "bad.yaml", "--on-error", "skip", code=2)
+    assert [skip["where"] for skip in found["skipped"]] == ["bad.yaml, rule 1"]
+    Path("rows.json").write_text('[{"role": "user", "content": "Hi"}]')
+    assert invoke(["data", "check", "rows.json"]) == 2
+    assert "`handrail data import rows.json OUT`" in capsys.readouterr().err

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from handrail.cli.files import apart, read_records, some
+from handrail.cli.files import apart, read_playbook, read_records, some
 from handrail.records import (
     Conversation,
     Loaded,
@@ -97,9 +97,8 @@ def import_(
         RecordError: names file, line, field and mend; or nothing is left to use.
     """
     from handrail.sources import columns, transcripts
-    from handrail.sources.rules import load_playbook
 
-    book = load_playbook(playbook) if isinstance(playbook, str | Path) else playbook
+    book = read_playbook(playbook) if isinstance(playbook, str | Path) else playbook
     found: Loaded[Any]
     shape = _shape(Path(path), encoding, on_error, bool(mapping))
     if shape == "records":

@@ -15,9 +15,12 @@ from handrail.records import (
     Playbook,
     RecordError,
     SettingError,
+    Skip,
     Turn,
 )
 from handrail.records.store import OnError, ending
+from handrail.sources.arrow import is_parquet
+from handrail.sources.kinds import in_lines
 from handrail.sources.kinds import kind_of as kind_of
 
 AnyLoaded = TypeVar("AnyLoaded", bound=Loaded[Any])
@@ -28,17 +31,32 @@ def read_records(
 ) -> Loaded[Any]:
     """The records of a JSON Lines or Parquet file, of whatever one kind it holds.
 
-    Roles that look swapped stop; with on_error="skip" they are in `.warnings`.
+    A playbook may also stand in a JSON or YAML file, as `load_playbook` reads it. Roles that look
+    swapped stop; with on_error="skip" they are in `.warnings`.
     """
     from handrail.sources.tables_out import read_file
 
     kind = kind_of(path, name)
+    if kind is Playbook and not in_lines(path):
+        return _one_playbook(path, on_error)
     loaded: Loaded[Any] = read_file(path, kind, on_error)
     if kind in (Conversation, Turn):
         from handrail.sources.roles import note_swapped
 
         note_swapped(loaded, str(path), on_error)
     return loaded
+
+
+def _one_playbook(path: str | Path, on_error: OnError) -> Loaded[Any]:
+    """The playbook of a JSON or YAML file; with on_error="skip" its fault is counted."""
+    from handrail.sources.rules import load_playbook
+
+    try:
+        return Loaded([load_playbook(path)])
+    except RecordError as error:
+        if on_error == "stop":
+            raise
+        return Loaded(skipped=[Skip(what="playbook", reason=error.told, where=error.where)])
 
 
 def some(loaded: AnyLoaded, path: str | Path) -> AnyLoaded:
@@ -99,7 +117,7 @@ def read_playbook(path: str | Path) -> Playbook:
     A plain list of sentences is a playbook too: guardrails without checks. Where the records hold
     other playbooks too, a `HandrailWarning` says which one it is and how many the others are.
     """
-    if ending(path) != ".jsonl":
+    if ending(path) != ".jsonl" and not is_parquet(path):
         from handrail.sources.rules import load_playbook
 
         return load_playbook(path)

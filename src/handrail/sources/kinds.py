@@ -12,6 +12,7 @@ from pydantic import BaseModel
 
 from handrail.records import (
     Conversation,
+    Guardrail,
     JudgeError,
     Playbook,
     RecordError,
@@ -32,6 +33,7 @@ KINDS: tuple[tuple[str, type[BaseModel]], ...] = (
     ("context", Turn),
     ("replies", Turn),
 )
+YAML = (".yaml", ".yml")
 # What these fields hold; a transcript may have a playbook's name, or one text, under the same name.
 _SHAPES = {"playbook": dict, "tags": dict, "provenance": dict, "context": list, "replies": list}
 NAMES = {kind.__name__.lower(): kind for _, kind in KINDS}
@@ -39,6 +41,8 @@ NAMES = {kind.__name__.lower(): kind for _, kind in KINDS}
 
 def kind_of(path: str | Path, name: str | None = None) -> type[BaseModel]:
     """The kind of record that a file holds: as named, else by the fields of its first line.
+
+    A YAML file is a playbook, and so is a JSON file with a list of rules.
 
     Raises:
         SettingError: there is no kind of that name.
@@ -48,11 +52,42 @@ def kind_of(path: str | Path, name: str | None = None) -> type[BaseModel]:
         if name.lower() not in NAMES:
             raise SettingError(f"unknown kind '{name}'", nearest(name.lower(), NAMES))
         return NAMES[name.lower()]
+    if _is_rules(Path(path)):
+        return Playbook
     for fields in _fields(Path(path)):
         kind = _kind(set(fields))
         if kind is not None:
             return kind
     raise _no_kind(Path(path))
+
+
+def in_lines(path: str | Path) -> bool:
+    """Whether playbooks stand in a file as records, and not as one list that a person wrote."""
+    path = Path(path)
+    if is_parquet(path) or ending(path) in (".jsonl", *YAML):
+        return ending(path) not in YAML
+    rules = next(_fields(path), {}).get("guardrails")
+    return isinstance(rules, list) and all(isinstance(r, dict) and "id" in r for r in rules)
+
+
+def _is_rules(path: Path) -> bool:
+    """Whether a file is a list of rules, or an object that holds one: YAML, or JSON like that."""
+    if ending(path) != ".json" or in_lines(path):
+        return ending(path) in YAML
+    try:
+        data = json.loads(b"".join(raw_lines(path)).decode("utf-8-sig"))
+    except (ValueError, RecursionError):
+        return False
+    rules = data.get("guardrails") if isinstance(data, dict) else data
+    return (
+        isinstance(rules, list)
+        and bool(rules)
+        and all(
+            isinstance(r, str)
+            or (isinstance(r, dict) and "text" in r and set(r) <= set(Guardrail.model_fields))
+            for r in rules
+        )
+    )
 
 
 def is_own(path: Path) -> bool:

@@ -11,13 +11,15 @@ from pydantic import ValidationError
 
 from handrail.records import Conversation, Guardrail, Playbook, Provenance, RecordError, Turn
 from handrail.records.faults import explain
+from handrail.records.store import ending
 from handrail.sources.decoding import read_text
+from handrail.sources.kinds import YAML
 
 R = TypeVar("R", Turn, Conversation, Turn | Conversation)
 
 
 def load_playbook(path: str | Path) -> Playbook:
-    """Read a playbook from a `.json`, `.yaml` or `.yml` file.
+    """Read a playbook from a `.json`, `.yaml` or `.yml` file; other names are read as JSON.
 
     The file holds a list, or an object whose `guardrails` is one. An entry is the rule's text, or
     an object with `text` and, if wished, `id`, `family` and `check` (see docs/records.md).
@@ -33,12 +35,18 @@ def load_playbook(path: str | Path) -> Playbook:
         # There is no option for a playbook's encoding.
         mend = "Save the playbook as UTF-8" if "UTF-8" in error.mend else error.mend
         raise RecordError(error.problem, mend, error.where) from None
+    yaml_like = ending(path) in YAML
     try:
-        yaml_like = path.suffix.lower() in (".yaml", ".yml")
         data = yaml.safe_load(text) if yaml_like else json.loads(text)
     except (ValueError, RecursionError, yaml.YAMLError) as error:
         reason = " ".join(str(error).split())
-        kind = "YAML" if path.suffix.lower() in (".yaml", ".yml") else "JSON"
+        if not yaml_like and ending(path) != ".json":
+            raise RecordError(
+                "a playbook is a JSON or YAML file, and this is neither by its name, nor JSON",
+                "Write each rule on a line of its own behind '- ', and let the name end in .yaml",
+                str(path),
+            ) from None
+        kind = "YAML" if yaml_like else "JSON"
         raise RecordError(f"this is not {kind}: {reason}", "Mend the file", str(path)) from None
     return make_playbook(data, str(path), path.name)
 
