@@ -174,6 +174,7 @@ def test_swapped_roles_are_noticed(tmp_path: Path) -> None:
     assert imported.skipped == []
     (warning,) = imported.warnings
     assert "swapped" in warning.reason
+    assert "skip" not in warning.reason
     assert warning.where == str(path)
     mended = MAPPING.model_copy(update={"agent": "customer", "customer": "agent"})
     assert _shape(load(path, mended))["0"][0][0] == "user"
@@ -445,3 +446,41 @@ def test_playbooks_from_files_and_columns(tmp_path: Path) -> None:
     assert texts == [["Be polite.", "Never ask for the PIN."], ["Say sorry."]]
     with pytest.raises(RecordError, match="no field 'rules' for the playbook"):
         load(path, MAPPING.model_copy(update={"playbook": "rules"}))
+
+
+@pytest.mark.parametrize("value", ["none", 3, None, {"role": "user"}])
+def test_messages_that_are_no_list_are_told_so(tmp_path: Path, value: object) -> None:
+    path = tmp_path / "a.jsonl"
+    path.write_text(json.dumps({"messages": value}) + "\n")
+    with pytest.raises(RecordError, match="'messages' is not a list of messages, but") as caught:
+        load(path)
+    assert caught.value.where == f"{path}, line 1"
+
+
+def test_a_column_of_a_csv_may_hold_messages_as_json(tmp_path: Path) -> None:
+    said = [{"role": "user", "content": "Hi, you"}, {"role": "assistant", "content": "Hello"}]
+    path = tmp_path / "a.csv"
+    quoted = json.dumps(said).replace('"', '""')
+    path.write_text(f'id,messages\n7,"{quoted}"\n8,"[{{\'role\': 1}}]"\n')
+    loaded = load(path, on_error="skip")
+    assert [(c.id, [m.content for m in c.messages]) for c in loaded.records] == [
+        ("7", ["Hi, you", "Hello"])
+    ]
+    (skip,) = loaded.skipped
+    assert "field 'messages' is no JSON list of messages" in skip.reason
+    assert "as JSON Lines or Parquet" in skip.reason
+
+
+def test_who_skips_is_not_advised_to_skip(tmp_path: Path) -> None:
+    path = tmp_path / "a.jsonl"
+    image = [{"type": "image"}]
+    rows = [
+        {"id": "a", "messages": [{"role": "assistant", "content": ""}]},
+        {"id": "b", "messages": [{"role": "assistant", "content": image}]},
+    ]
+    for row in rows:
+        path.write_text(json.dumps(row) + "\n")
+        with pytest.raises(RecordError, match="--on-error skip"):
+            load(path)
+        (skip,) = load(path, on_error="skip").skipped
+        assert "skip" not in skip.reason

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
@@ -12,6 +13,8 @@ from typing import Any
 from handrail.records import RecordError, Skip
 from handrail.sources.decoding import MOJIBAKE
 
+# An advice for who stops at the first fault; it goes when such conversations are left out already.
+OR_SKIP = ", or leave such conversations out with --on-error skip (on_error='skip')"
 _TEXT_PARTS = ("text", "input_text", "output_text")
 Piece = tuple[Any, str, str, str]  # place in the order, role, text, where it stands
 
@@ -72,8 +75,7 @@ def _no_agent(draft: Draft) -> RecordError:
         calls = " (tool calls are not read)" if draft.calls else ""
         return RecordError(
             f"every message of the agent in this conversation is empty{calls}",
-            "Give them their words, or leave such conversations out with --on-error skip "
-            "(on_error='skip')",
+            "Give them their words" + OR_SKIP,
             draft.where,
         )
     return RecordError(
@@ -105,12 +107,36 @@ def words(value: Any, field: str, where: str) -> str:
             problem = "and has none" if kind in _TEXT_PARTS else "not text"
             raise RecordError(
                 f"field '{field}': part {number} is of the kind {str(kind)[:40]!r}, {problem}",
-                "Put what it says into a part of the kind 'text', or leave such conversations out "
-                "with --on-error skip (on_error='skip')",
+                "Put what it says into a part of the kind 'text'" + OR_SKIP,
                 where,
             )
         texts.append(text)
     return "\n".join(texts)
+
+
+def listed(value: Any, field: str, where: str) -> list[Any]:
+    """The list of messages that a field holds, also as JSON, as a CSV has it.
+
+    Raises:
+        RecordError: it is no list.
+    """
+    if isinstance(value, str) and value.lstrip().startswith("["):
+        try:
+            value = json.loads(value)
+        except (ValueError, RecursionError) as error:
+            raise RecordError(
+                f"field '{field}' is no JSON list of messages ({error})",
+                "Write the list as JSON, or save the table as JSON Lines or Parquet",
+                where,
+            ) from None
+    if not isinstance(value, list):
+        raise RecordError(
+            f"field '{field}' is not a list of messages, but {type(value).__name__}",
+            "Give a list; where a row is one message, name its fields with --map role=FIELD "
+            "--map text=FIELD (role=, text= in Python)",
+            where,
+        )
+    return value
 
 
 def tool_calls(fields: dict[str, Any]) -> int:

@@ -61,8 +61,12 @@ class Mapping(Noun):
         if self.messages:
             return True
         name = self.find("messages", fields, "", optional=True)
-        if not name or isinstance(fields[name], list):
+        value = fields.get(name)
+        if not name or isinstance(value, list):
             return bool(name)
-        # A column of that name may hold a number of turns, say; nothing at all is a list missing.
-        texts = self.find("text", fields, "", optional=True)
-        return not texts and not isinstance(fields[name], str | int | float)
+        # A column of that name may hold a number of turns, say, beside one message; where there is
+        # no text, or neither text nor role, the list is missing.
+        text = self.find("text", fields, "", optional=True)
+        role = self.find("role", fields, "", optional=True)
+        scalar = isinstance(value, str | int | float) and not str(value).lstrip().startswith("[")
+        return not text and not (scalar and role)

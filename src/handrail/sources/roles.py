@@ -34,6 +34,8 @@ _AGENT_TALK = re.compile(
     re.IGNORECASE,
 )
 _ENOUGH = 3
+# An advice for who stops there; the warning of what is read as it is goes without it.
+_OR_READ = ", or read them as they are with --on-error skip (on_error='skip')"
 
 
 class Roles:
@@ -89,7 +91,8 @@ def note_swapped(loaded: Loaded[Any], where: str, on_error: OnError) -> None:
     except RecordError as error:
         if on_error == "stop":
             raise
-        loaded.warnings.append(Skip(what="warning", reason=error.told, where=where))
+        told = error.told.replace(_OR_READ, "")
+        loaded.warnings.append(Skip(what="warning", reason=told, where=where))
 
 
 def check_swapped(records: Iterable[Conversation | Turn], where: str) -> None:
@@ -121,7 +124,6 @@ def check_swapped(records: Iterable[Conversation | Turn], where: str) -> None:
             f"the roles look swapped: of {sum(said.values())} messages in words of an agent, "
             f"{said['user']} are a customer's ({example})",
             "Exchange them (on import of transcripts: --map agent=NAME --map customer=NAME; "
-            "agent=, customer= in Python), or read them as they are with --on-error skip "
-            "(on_error='skip')",
+            "agent=, customer= in Python)" + _OR_READ,
             where,
         )

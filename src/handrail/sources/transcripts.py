@@ -15,7 +15,16 @@ from pydantic import ValidationError
 
 from handrail.records import Conversation, Loaded, Message, Playbook, Provenance, RecordError, Skip
 from handrail.records.store import OnError
-from handrail.sources.drafts import Draft, cleaned, have, identity, tool_calls, words
+from handrail.sources.drafts import (
+    OR_SKIP,
+    Draft,
+    cleaned,
+    have,
+    identity,
+    listed,
+    tool_calls,
+    words,
+)
 from handrail.sources.mapping import Mapping as Mapping
 from handrail.sources.reading import invalid
 from handrail.sources.roles import note_swapped, role_table
@@ -101,6 +110,7 @@ class _Reader:
     def _leave_out(self, what: str, where: str, error: RecordError) -> None:
         if self.on_error == "stop":
             raise error
+        error = RecordError(error.problem, error.mend.replace(OR_SKIP, ""), error.where)
         # A fault of another file (a playbook's) keeps its place beside the conversation's.
         own = error.where.startswith(str(self.path))
         reason, place = (error.told, error.where) if own else (str(error), where)
@@ -174,12 +184,7 @@ class _Reader:
 
     def _take_messages(self, row: Row, draft: Draft) -> None:
         field = self.mapping.find("messages", row.fields, row.where)
-        messages = row.fields[field]
-        if not isinstance(messages, list):
-            raise RecordError(
-                f"field '{field}' is not a list of messages", "Give a list", row.where
-            )
-        for number, message in enumerate(messages, start=1):
+        for number, message in enumerate(listed(row.fields[field], field, row.where), start=1):
             where = f"{row.where}, message {number}"
             if not isinstance(message, dict):
                 raise RecordError(
