@@ -36,6 +36,14 @@ def test_preference_pairs_go_out_and_come_back(ending: str) -> None:
     ]
     assert [turn.playbook.guardrails for turn in back] == [t.playbook.guardrails for t in TURNS]
     assert [turn.conversation_id for turn in back] == [t.conversation_id for t in TURNS]
+    assert [turn.context for turn in back] == [t.context for t in TURNS]
+    exchange.export(back, "again.jsonl", "trl-preference")
+    exchange.export(TURNS, "once.jsonl", "trl-preference")
+    prompts = [
+        [json.loads(line)["prompt"] for line in Path(name).read_text("utf-8").splitlines()]
+        for name in ("again.jsonl", "once.jsonl")
+    ]
+    assert prompts[0] == prompts[1]
 
 
 def test_labelled_replies_keep_their_labels() -> None:
@@ -69,6 +77,15 @@ def test_own_records_are_imported_as_they_are(records: list, name: str) -> None:
     assert exchange.import_(name, encoding="utf-8").records == records
     with pytest.raises(SettingError, match="a mapping would read no more"):
         exchange.import_(name, {"agent": "bot"})
+
+
+def test_a_mapping_over_an_export_of_ones_own_is_refused() -> None:
+    exchange.export("talks.jsonl", "m.jsonl", "messages")
+    exchange.export("turns.jsonl", "p.csv", "trl-preference")
+    for name in ("m.jsonl", "p.csv"):
+        with pytest.raises(SettingError, match="rows of an export of Handrail's own"):
+            exchange.import_(name, {"agent": "bot"})
+    assert exchange.import_("m.jsonl").records[0].playbook == TALKS[0].playbook
 
 
 @pytest.mark.parametrize("name", ["P.CSV", "P.CSV.GZ", "P.JSONL.GZ", "P.PARQUET", "p.Csv"])

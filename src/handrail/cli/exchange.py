@@ -127,14 +127,16 @@ def _shape(path: Path, encoding: str | None, on_error: OnError, mapped: bool) ->
     """What a file's columns say: TRL's "columns", Handrail's "records", else ""."""
     from handrail.sources import columns, kinds
 
-    if kinds.is_own(path):
-        if mapped:
-            raise SettingError(
-                f"these are {kinds.kind_of(path).__name__} records of Handrail's own, of which a "
-                "mapping would read no more than the messages",
-                "Leave --map out (mapping in Python)",
-                str(path),
-            )
+    own = kinds.is_own(path)
+    if mapped and (own or columns.is_export(path, encoding, on_error)):
+        what = f"{kinds.kind_of(path).__name__} records" if own else "rows of an export"
+        raise SettingError(
+            f"these are {what} of Handrail's own, of which a mapping would read no more than the "
+            "messages",
+            "Leave --map out (mapping in Python)",
+            str(path),
+        )
+    if own:
         return "records"
     return "columns" if not mapped and columns.held_in(path, encoding, on_error) else ""
 

@@ -245,10 +245,9 @@ def train_system(
     folder = run.stage(f"seed{seed}-{slug(system.name)}", inputs, make)
     skipped = read_jsonl(folder / "skipped.jsonl", Skip, on_error="skip").records
     training = folder / "training"
-    parts = (training / "final", training / "metrics.jsonl", tuple(skipped))
-    if settings.mode == "lora":
-        return Trained(system.name, *parts, start.model, training / ADAPTER)
-    return Trained(system.name, *parts)
+    lora = (start.model, training / ADAPTER) if settings.mode == "lora" else (None, None)
+    made = (training / "final", training / "metrics.jsonl")
+    return Trained(system.name, *made, tuple(skipped), *lora)
 
 
 _TRAINING_FIELDS = ("mode", "dtype", "batch_size", "token_budget", "on_long")

@@ -28,7 +28,13 @@ from handrail.records import (
 )
 from handrail.records.store import OnError
 from handrail.sources.arrow import is_parquet, parquet_names
-from handrail.sources.plain_prompt import is_plain, prompt_columns, prompt_messages, rules_text
+from handrail.sources.plain_prompt import (
+    OURS,
+    is_plain,
+    prompt_columns,
+    prompt_messages,
+    rules_text,
+)
 from handrail.sources.reading import invalid
 from handrail.sources.roles import note_swapped
 from handrail.sources.tables import Row, table_rows
@@ -113,12 +119,21 @@ def export_conversations(conversations: Iterable[Conversation]) -> Iterator[dict
 
 def held_in(path: Path, encoding: str | None = None, on_error: OnError = "stop") -> bool:
     """Whether a file's columns are TRL's, by its Parquet schema or its first good row."""
-    if is_parquet(path):
-        names = parquet_names(path)
-    else:
-        rows = table_rows(path, encoding, on_error)
-        names = next((set(row.fields) for row in rows if row.fault is None), set())
+    names = _names(path, encoding, on_error)
     return any(signs <= names for signs in _SIGNS)
+
+
+def is_export(path: Path, encoding: str | None = None, on_error: OnError = "stop") -> bool:
+    """Whether a file is an export of Handrail's: TRL's columns with its own beside them."""
+    names = _names(path, encoding, on_error)
+    return any(signs | OURS <= names for signs in _SIGNS)
+
+
+def _names(path: Path, encoding: str | None, on_error: OnError) -> set[str]:
+    if is_parquet(path):
+        return parquet_names(path)
+    rows = table_rows(path, encoding, on_error)
+    return next((set(row.fields) for row in rows if row.fault is None), set())
 
 
 def load(

@@ -18,7 +18,7 @@ from handrail.records import Message, Playbook, RecordError
 
 BESIDE = "prompt_messages"
 # The columns that every export of Handrail's has, and other data sets do not have together.
-_OURS = {"playbook", "source", "conversation_id"}
+OURS = {"playbook", "source", "conversation_id"}
 _SPEAKERS = {"user": "User", "assistant": "Agent", "tool": "Facts", "system": "System"}
 _ROLES: dict[str, Any] = {name: role for role, name in _SPEAKERS.items()}
 _BEGIN = re.compile(rf"^({'|'.join(_ROLES)}): ", re.MULTILINE)
@@ -52,7 +52,7 @@ def prompt_columns(messages: Sequence[Message], playbook: Playbook | None) -> di
 
 def is_plain(row: dict[str, Any]) -> bool:
     """Whether a row's prompt is a text that Handrail's export wrote."""
-    return isinstance(row.get("prompt"), str) and set(row) >= _OURS
+    return isinstance(row.get("prompt"), str) and set(row) >= OURS
 
 
 def prompt_messages(row: dict[str, Any], playbook: Playbook | None) -> tuple[Message, ...]:
