@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shutil
 from collections import Counter
 from pathlib import Path
 from types import SimpleNamespace
@@ -394,7 +395,8 @@ def test_what_systems_leave_out_of_the_same_turns_counts_once_a_seed(tmp_path: P
 def test_turns_are_read_from_parquet_too(tmp_path: Path) -> None:
     turns = world.training_turns(20, 3)
     write_parquet(tmp_path / "turns.parquet", turns)
-    own = read_turns(str(tmp_path / "turns.parquet"))
+    shutil.move(tmp_path / "turns.parquet", tmp_path / "TURNS.PARQUET")
+    own = read_turns(str(tmp_path / "TURNS.PARQUET"))
     assert (own.turns, own.skipped, own.recorded) == (turns, [], False)
 
 

@@ -21,7 +21,7 @@ from handrail.records import (
 )
 from handrail.records.store import OnError
 from handrail.sources import columns
-from handrail.sources.arrow import parquet_names
+from handrail.sources.arrow import is_parquet, parquet_names
 from handrail.sources.grading import agent_turns
 from handrail.sources.registry import conversations as read_conversations
 from handrail.sources.registry import first_object, is_records
@@ -143,7 +143,7 @@ def _holds_turns(path: Path) -> bool:
 
     A turn at which the agent speaks first has no context: fields that are empty are not written.
     """
-    names = parquet_names(path) if path.suffix == ".parquet" else set(first_object(path))
+    names = parquet_names(path) if is_parquet(path) else set(first_object(path))
     return bool(names & {"context", "replies"}) and "messages" not in names
 
 
