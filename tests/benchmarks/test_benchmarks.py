@@ -156,6 +156,7 @@ def test_sides_that_update_differently_are_refused(
 LEAST = ("--size", "T", "--rounds", "1", "--handrail-epochs", "1", "--trl-batch", "2")
 
 
+@pytest.mark.slow
 def test_ranked_replies_are_compared_at_the_least_size(run: Any) -> None:
     pytest.importorskip("trl")
     line = run("train.py", *LEAST, "--shape", "k4", "--units", "1")
@@ -178,8 +179,8 @@ def test_sampling_is_compared_at_the_least_size(run: Any) -> None:
     assert line["ratio"] > 0
 
 
-OBJECTIVES = ["dpo", "sft"]
-OBJECTIVES += [pytest.param(x, marks=pytest.mark.slow) for x in ("sft by turn", "kto lora")]
+MORE = ("sft", "sft by turn", "kto lora")
+OBJECTIVES = ["dpo", *(pytest.param(x, marks=pytest.mark.slow) for x in MORE)]
 
 
 @pytest.mark.parametrize("objective", OBJECTIVES)
@@ -189,7 +190,7 @@ def test_whole_comparison_at_the_least_size(objective: str, run: Any) -> None:
         "dpo": ["--row-tokens", "1", "--trl-micro", "1"],
         "sft": ["--objective", "sft"],
         "sft by turn": ["--objective", "sft", "--trl-examples", "turn"],
-        "kto lora": ["--objective", "kto", "--mode", "lora"],
+        "kto lora": ["--objective", "kto", "--mode", "lora", "--checkpointing"],
     }[objective]
     line = run("train.py", *LEAST, *options, "--turns", "2", "--units", "2")
     sft = objective.startswith("sft")
@@ -218,6 +219,7 @@ def test_whole_comparison_at_the_least_size(objective: str, run: Any) -> None:
         assert line["trl"]["computed_tokens"] == 1280
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("side", ["handrail", "trl"])
 def test_profile_at_the_least_size(side: str, module: Any, run: Any) -> None:
     pytest.importorskip("trl")
