@@ -102,6 +102,8 @@ def test_a_report_finds_the_runs_files_from_elsewhere_or_names_the_lost_one(
     found = _found(given, config["folder"], home / "run")
     assert Path(found["conversations"]) == home / "own turns.jsonl"
     assert (found["model"], found["playbook"]) == ("world", "")
+    (home / "world").mkdir()
+    assert _found(given, config["folder"], home / "run")["model"] == "world"
     (home / "own turns.jsonl").unlink()
     with pytest.raises(RunError, match="the run's conversations are not there any more") as caught:
         report_again(home / "run")

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from handrail.recipes.run import Progress, quiet, read_json
-from handrail.recipes.settings import FlowSettings, QuickstartSettings
+from handrail.recipes.settings import SCRATCH, FlowSettings, QuickstartSettings
 from handrail.records import RunError
 
 
@@ -104,7 +104,10 @@ def _found(settings: dict[str, Any], begun_in: str, folder: Path) -> dict[str, A
     """The settings with the paths of their files, seen from here or from where the run began."""
     found = dict(settings)
     for name in ("model", "conversations", "test_conversations", "playbook", "guidelines"):
-        path = Path(str(settings.get(name) or "."))
+        given = str(settings.get(name) or ".")
+        if name == "model" and given in ("world", SCRATCH):
+            continue  # never a folder
+        path = Path(given)
         there = Path(begun_in) / path
         if not path.exists() and there.exists():
             found[name] = str(there)

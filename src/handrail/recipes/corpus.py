@@ -17,7 +17,7 @@ from handrail.judges import RuleAssessor
 from handrail.recipes import star
 from handrail.recipes.overlap import as_it_went, keep_apart, refuse_same_file, tested
 from handrail.recipes.own import read_turns, retrieve_rejected, whole_conversations
-from handrail.recipes.parts import beyond, drawn, split, take_points, talk_of
+from handrail.recipes.parts import beyond, cut, drawn, take_points, talk_of
 from handrail.recipes.settings import SCRATCH, FlowSettings
 from handrail.records import (
     Assessor,
@@ -137,7 +137,7 @@ def _read(settings: FlowSettings, feedback_points: int) -> Corpus:
         shares = {"train": 0.5, "feedback": 0.3, "test": 0.2}
     facts: dict[str, str] = {}
     if star.reads(settings):
-        made = star.star_parts(settings, shares, split)
+        made = star.star_parts(settings, shares)
         parts, skipped = made.parts, made.skipped
     else:
         parts, skipped, facts = _parts(settings, shares)
@@ -244,13 +244,7 @@ def _parts(
         shared, more = tested(ours, theirs, settings.test_conversations)
         turns = [turn for turn in turns if talk_of(turn) not in shared]
         skipped += more
-    names = [name for name in shares if tests is None or name != "test"]
-    total = sum(shares[name] for name in names)
-    cut = split(turns, {name: shares[name] / total for name in names})
-    parts = dict(zip(names, cut, strict=True))
-    if tests is not None:
-        parts["test"] = tests
-    parts, more = keep_apart(parts, as_it_went, settings.conversations)
+    parts, more = keep_apart(cut(turns, tests, shares), as_it_went, settings.conversations)
     skipped += more
     # All rejected replies come from the training part: nothing of the test is trained on.
     pool = [turn for turn in parts["train"] if turn.replies]

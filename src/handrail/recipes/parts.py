@@ -28,7 +28,16 @@ def take_points(make: Callable[[int], Sequence[Turn]], n: int) -> list[Turn]:
     return _whole(turns, n)
 
 
-def split(turns: Sequence[T], shares: dict[str, float]) -> list[list[T]]:
+def cut(turns: Sequence[T], tests: list[T] | None, shares: dict[str, float]) -> dict[str, list[T]]:
+    """The parts by name, the test last: `tests` where they are given, else its share."""
+    names = [name for name in shares if tests is None or name != "test"]
+    total = sum(shares[name] for name in names)
+    found = _split(turns, {name: shares[name] / total for name in names})
+    parts = dict(zip(names, found, strict=True))
+    return parts if tests is None else parts | {"test": tests}
+
+
+def _split(turns: Sequence[T], shares: dict[str, float]) -> list[list[T]]:
     """Parts by conversation, by a hash of its id: the same whatever else is in the file."""
     parts: list[list[T]] = [[] for _ in shares]
     for turn in turns:

@@ -7,11 +7,12 @@ draw from each other.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from handrail.recipes.overlap import keep_apart, tested
+from handrail.recipes.parts import cut
 from handrail.recipes.settings import FlowSettings
 from handrail.records import Conversation, RecordError, SettingError, Skip, Turn, nearest
 from handrail.sources import registry
@@ -22,7 +23,6 @@ from handrail.sources.star_guide import Guide
 from handrail.sources.star_turns import ReplyPool, turns
 
 Talks = list[Conversation]
-Split = Callable[[Talks, dict[str, float]], list[Talks]]
 
 
 @dataclass
@@ -62,13 +62,12 @@ def reads(settings: FlowSettings) -> bool:
     return isinstance(tags, dict) and tags.get("source") == "star" and "acts" in tags
 
 
-def star_parts(settings: FlowSettings, shares: dict[str, float], split: Split) -> StarParts:
+def star_parts(settings: FlowSettings, shares: dict[str, float]) -> StarParts:
     """The turns of each part.
 
     Args:
         settings: of the flow.
         shares: of each part of `conversations`, test left out where `test_conversations` is given.
-        split: cuts conversations into shares by their ids.
     """
     guide = guide_of(settings)
     if guide is None:
@@ -97,12 +96,7 @@ def star_parts(settings: FlowSettings, shares: dict[str, float], split: Split) -
         shared, more = tested(talks, tests, settings.test_conversations)
         talks = [talk for talk in talks if talk.id not in shared]
         skipped += more
-    names = [name for name in shares if tests is None or name != "test"]
-    total = sum(shares[name] for name in names)
-    cut = split(talks, {name: shares[name] / total for name in names})
-    parts = dict(zip(names, cut, strict=True))
-    if tests is not None:
-        parts["test"] = tests
+    parts = cut(talks, tests, shares)
     parts, more = keep_apart(parts, lambda part: [t.messages for t in part], settings.conversations)
     skipped += more
     return _turns(parts, guide, settings.split, skipped)
