@@ -15,12 +15,14 @@ BELOW_RECIPES = {
     "records": set(),
     "world": {"records"},
     "sources": {"records", "world"},
+    "asking": {"records"},
     "trees": {"records"},
     "models": {"records", "trees"},
     "objectives": set(),
     "training": {"records", "trees", "models", "objectives"},
-    "sampling": {"records", "trees", "models"},
-    "judges": {"records"},
+    "sampling": {"records", "asking", "trees", "models"},
+    "synthesis": {"records", "asking"},
+    "judges": {"records", "asking"},
     "ranking": {"records"},
     "reports": {"records", "ranking"},
 }
@@ -29,7 +31,7 @@ ALLOWED = BELOW_RECIPES | {
     "cli": {*BELOW_RECIPES, "recipes"},
 }
 # Packages that must load without the deep-learning stack.
-LIGHT = ("records", "world", "sources", "judges", "ranking", "reports")
+LIGHT = ("records", "world", "sources", "asking", "synthesis", "judges", "ranking", "reports")
 HEAVY = {"torch", "transformers", "peft", "accelerate", "safetensors"}
 
 

@@ -85,6 +85,7 @@ __all__ = [
 
 ERRORS = tuple(name for name in __all__ if name[0].isupper())  # of handrail.records.errors
 PACKAGES = (
+    "asking",
     "cli",
     "judges",
     "models",

@@ -53,7 +53,7 @@ class LazyGroup(click.Group):
         """The verb's command, from its own file; None for an unknown verb."""
         if cmd_name not in VERBS:
             return None
-        return importlib.import_module(f"handrail.cli.{cmd_name}").command
+        return importlib.import_module(f"handrail.cli.{cmd_name.replace('-', '_')}").command
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]

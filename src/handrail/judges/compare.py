@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
 
 from handrail.records import (
     DIMENSIONS,
     Assessment,
     Assessor,
+    BatchJudge,
+    Comparison,
     HandrailError,
     Judge,
     JudgeError,
@@ -44,7 +48,7 @@ def compare_systems(
         pairs: (a, b) names of systems.
         dimensions: what to judge on.
         both_orders: also show b first. Leave it on unless each call is paid for.
-        progress: called as (done, total) comparisons after each turn.
+        progress: called as (done, total) comparisons.
 
     Returns:
         Verdicts and errors by turn, pair, dimension, order: the same for the same input.
@@ -58,47 +62,74 @@ def compare_systems(
             raise SettingError(
                 f"there are no replies of '{name}'", nearest(name, replies_by_system)
             )
-    judged: list[Verdict | JudgeError] = []
     orders = (False, True) if both_orders else (False,)
-    per_turn = len(pairs) * len(dimensions) * len(orders)
-    for i, turn in enumerate(turns):
-        shown = {name: replies[i] for name, replies in replies_by_system.items()}
-        judged += [
-            _judge(turn, a, b, shown, judge, dimension, swapped)
-            for a, b in pairs
-            for dimension in dimensions
-            for swapped in orders
-        ]
+    asked = [
+        _Asked(turn, a, b, dimension, swapped, replies_by_system[a][i], replies_by_system[b][i])
+        for i, turn in enumerate(turns)
+        for a, b in pairs
+        for dimension in dimensions
+        for swapped in orders
+    ]
+    shown = [one.comparison for one in asked if one.comparison is not None]
+    answers = iter(compare_each(judge, shown, progress))
+    return [one.told(judge.name, answers) for one in asked]
+
+
+def compare_each(
+    judge: Judge, comparisons: Sequence[Comparison], progress: Progress | None = None
+) -> list[Verdict | JudgeError]:
+    """The judge's answer to each comparison, in their order; at once where it can."""
+    if isinstance(judge, BatchJudge):
+        return judge.compare_all(comparisons, progress)
+    judged: list[Verdict | JudgeError] = []
+    for one in comparisons:
+        judged.append(judge.compare(one.turn, one.first, one.second, one.dimension))
         if progress is not None:
-            progress((i + 1) * per_turn, len(turns) * per_turn)
+            progress(len(judged), len(comparisons))
     return judged
 
 
-def _judge(
-    turn: Turn,
-    a: str,
-    b: str,
-    shown: Mapping[str, str | None],
-    judge: Judge,
-    dimension: str,
-    swapped: bool,
-) -> Verdict | JudgeError:
-    """One judgement, b shown first where `swapped`, in terms of (a, b) either way."""
-    reply_a, reply_b = shown[a], shown[b]
-    if reply_a is None or reply_b is None:
-        return JudgeError(
-            turn=turn.id,
-            a=a,
-            b=b,
-            dimension=dimension,
-            judge=judge.name,
-            problem=f"no reply of {a if reply_a is None else b}",
+@dataclass(frozen=True)
+class _Asked:
+    """One judgement of (a, b), b shown first where `swapped`."""
+
+    turn: Turn
+    a: str
+    b: str
+    dimension: str
+    swapped: bool
+    reply_a: str | None
+    reply_b: str | None
+
+    @property
+    def comparison(self) -> Comparison | None:
+        """What the judge is shown; None where a reply is missing."""
+        if self.reply_a is None or self.reply_b is None:
+            return None
+        first, second = (
+            (self.reply_b, self.reply_a) if self.swapped else (self.reply_a, self.reply_b)
         )
-    first, second = (reply_b, reply_a) if swapped else (reply_a, reply_b)
-    judged = judge.compare(turn, first, second, dimension)
-    if swapped and isinstance(judged, Verdict):
-        judged = judged.swap()
-    return judged.model_copy(update={"a": a, "b": b})
+        return Comparison(self.turn, first, second, self.dimension)
+
+    def told(self, judge: str, answers: Iterator[Verdict | JudgeError]) -> Verdict | JudgeError:
+        """The next answer in terms of (a, b); without asking, where a reply is missing."""
+        order: Literal["AB", "BA"] = "BA" if self.swapped else "AB"
+        names = {"a": self.a, "b": self.b}
+        if self.comparison is None:
+            return JudgeError(
+                turn=self.turn.id,
+                **names,
+                dimension=self.dimension,
+                judge=judge,
+                order=order,
+                problem=f"no reply of {self.a if self.reply_a is None else self.b}",
+            )
+        judged = next(answers)
+        if isinstance(judged, JudgeError):
+            return judged.model_copy(update={**names, "order": order})
+        if self.swapped:
+            judged = judged.swap()
+        return judged.model_copy(update=names)
 
 
 def assess_systems(

@@ -1,5 +1,17 @@
 """The nouns, their files, the protocols and the errors. Imports nothing of Handrail's."""
 
+from handrail.records.asked import (
+    Answer,
+    AskProgress,
+    Failure,
+    FailureKind,
+    LanguageModel,
+    Reading,
+    Request,
+    Spent,
+    Unreadable,
+    Usage,
+)
 from handrail.records.checks import Check, CheckResult, When
 from handrail.records.errors import (
     HandrailError,
@@ -12,10 +24,14 @@ from handrail.records.errors import (
     nearest,
     unknown_setting,
 )
-from handrail.records.judged import DIMENSIONS, Assessment, JudgeError, Outcome, Verdict
+from handrail.records.judged import DIMENSIONS, Assessment, JudgeError, Outcome, Rating, Verdict
 from handrail.records.protocols import (
     Assessor,
+    BatchAssessor,
+    BatchJudge,
+    Comparison,
     Embedder,
+    Grader,
     Judge,
     Sample,
     Sampler,
@@ -37,26 +53,38 @@ from handrail.records.types import (
 
 __all__ = [
     "DIMENSIONS",
+    "Answer",
+    "AskProgress",
     "Assessment",
     "Assessor",
+    "BatchAssessor",
+    "BatchJudge",
     "Check",
     "CheckResult",
+    "Comparison",
     "Conversation",
     "Embedder",
+    "Failure",
+    "FailureKind",
+    "Grader",
     "Guardrail",
     "HandrailError",
     "HandrailWarning",
     "Judge",
     "JudgeError",
+    "LanguageModel",
     "Loaded",
     "Message",
     "ModelError",
     "Outcome",
     "Playbook",
     "Provenance",
+    "Rating",
+    "Reading",
     "RecordError",
     "RenderError",
     "Reply",
+    "Request",
     "RunError",
     "Sample",
     "Sampler",
@@ -64,7 +92,10 @@ __all__ = [
     "Scorer",
     "SettingError",
     "Skip",
+    "Spent",
     "Turn",
+    "Unreadable",
+    "Usage",
     "Verdict",
     "When",
     "atomic_write",

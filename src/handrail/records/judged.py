@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Literal
+from typing import Literal, Self
+
+from pydantic import model_validator
 
 from handrail.records.types import Noun
 
@@ -71,8 +73,36 @@ class Verdict(Noun):
         )
 
 
+class Rating(Noun):
+    """One reply of system `a` graded by itself: a `value` between `low` and `high`, 1 to 10, say.
+
+    `label` is the judge's own word where it gives one ("full refusal"); equal labels have equal
+    values.
+    """
+
+    turn: str
+    a: str
+    dimension: str
+    value: float
+    low: float
+    high: float
+    label: str = ""
+    judge: str = ""
+    rationale: str = ""
+
+    @model_validator(mode="after")
+    def _within(self) -> Self:
+        if not self.low <= self.value <= self.high:
+            raise ValueError(f"the value {self.value} is not within {self.low} to {self.high}")
+        return self
+
+
 class JudgeError(Noun):
-    """A judgement that failed or could not be parsed: counted, never a tie, never a zero."""
+    """A judgement that failed or could not be parsed: counted, never a tie, never a zero.
+
+    `b` is empty where a reply was judged by itself. `kind` is the language model's `FailureKind`,
+    empty for other judges; `raw` its last reply.
+    """
 
     turn: str
     a: str
@@ -80,4 +110,6 @@ class JudgeError(Noun):
     dimension: str
     judge: str = ""
     problem: str
+    kind: str = ""
+    order: Literal["AB", "BA"] = "AB"
     raw: str = ""

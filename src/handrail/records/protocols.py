@@ -6,11 +6,13 @@ A sampler, a judge or an assessor is passed in by a recipe; anything with these 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Literal, Protocol, runtime_checkable
 
 from pydantic import Field
 
-from handrail.records.judged import Assessment, JudgeError, Verdict
+from handrail.records.asked import AskProgress
+from handrail.records.judged import Assessment, JudgeError, Rating, Verdict
 from handrail.records.types import Noun, Turn
 
 
@@ -76,6 +78,46 @@ class Judge(Protocol):
     def compare(
         self, turn: Turn, first: str, second: str, dimension: str
     ) -> Verdict | JudgeError: ...
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two replies at a turn, to be judged on one dimension in the order in which they stand."""
+
+    turn: Turn
+    first: str
+    second: str
+    dimension: str
+
+
+@runtime_checkable
+class BatchJudge(Judge, Protocol):
+    """A judge that judges many comparisons at once, as one that asks over a network does."""
+
+    def compare_all(
+        self, comparisons: Sequence[Comparison], progress: AskProgress | None = None
+    ) -> list[Verdict | JudgeError]: ...
+
+
+@runtime_checkable
+class BatchAssessor(Assessor, Protocol):
+    """An assessor that assesses many replies at once; a `JudgeError` for each that failed."""
+
+    def assess_all(
+        self, replies: Sequence[tuple[Turn, str]], progress: AskProgress | None = None
+    ) -> list[Assessment | JudgeError]: ...
+
+
+@runtime_checkable
+class Grader(Protocol):
+    """Grades single replies on a scale: helpfulness from 1 to 10, a rubric, refusal, safety."""
+
+    @property
+    def name(self) -> str: ...
+
+    def grade_all(
+        self, replies: Sequence[tuple[Turn, str]], progress: AskProgress | None = None
+    ) -> list[Rating | JudgeError]: ...
 
 
 @runtime_checkable

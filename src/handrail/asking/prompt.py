@@ -1,0 +1,149 @@
+"""Prompts: Jinja files that a user may copy and edit, each known by its content's hash.
+
+A file has a first comment that says what it is for, and parts that begin with a line
+`--- system ---` or `--- user ---`. The values that it may use are those of its task
+(docs/prompts.md); `{{ data }}` is all of them as one JSON object.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from jinja2 import StrictUndefined, TemplateError, UndefinedError
+from jinja2.sandbox import SandboxedEnvironment
+
+from handrail.records import Message, SettingError, nearest
+
+PACKAGED = Path(__file__).parent / "files"
+_PART = re.compile(r"^--- (system|user|assistant) ---[ \t]*$", re.MULTILINE)
+_ABOUT = re.compile(r"\{#(.*?)#\}", re.DOTALL)
+_JINJA = SandboxedEnvironment(undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """One prompt file. `version` is the hash of its text: records name what made them by it."""
+
+    name: str
+    text: str
+    where: str = ""
+
+    @cached_property
+    def version(self) -> str:
+        """The first 12 hex digits of the SHA-256 of the file's text."""
+        return hashlib.sha256(self.text.encode("utf-8")).hexdigest()[:12]
+
+    @property
+    def label(self) -> str:
+        """Name and version, as in `bins@0f3a12bc9d4e`."""
+        return f"{self.name}@{self.version}"
+
+    @property
+    def about(self) -> str:
+        """What the prompt is for, from its first comment."""
+        found = _ABOUT.search(self.text)
+        return " ".join(found[1].split()) if found else ""
+
+    def render(self, values: Mapping[str, Any]) -> tuple[Message, ...]:
+        """The messages for these values; parts that come out empty are left out.
+
+        Raises:
+            SettingError: the file has no part, a value that the task does not have, or a fault.
+        """
+        given = {**values, "data": as_json({"task": self.name, **values})}
+        try:
+            parts = [
+                (role, _JINJA.from_string(part).render(given).strip()) for role, part in self._parts
+            ]
+        except UndefinedError as error:
+            known = ", ".join(sorted(given))
+            raise SettingError(
+                f"the prompt {error.message}", f"Known: {known}", self.where
+            ) from None
+        except TemplateError as error:
+            line = getattr(error, "lineno", None)
+            place = f"{self.where}, line {line}" if line else self.where
+            raise SettingError(f"the prompt cannot be used: {error}", "Mend it", place) from None
+        messages = [Message(role=role, content=text) for role, text in parts if text]
+        if not messages:
+            raise SettingError("the prompt comes out empty", "Write something in it", self.where)
+        return tuple(messages)
+
+    @cached_property
+    def _parts(self) -> list[tuple[Any, str]]:
+        marks = list(_PART.finditer(self.text))
+        if not marks:
+            raise SettingError(
+                "the prompt has no part",
+                "Begin each with a line `--- system ---` or `--- user ---`",
+                self.where,
+            )
+        ends = [mark.start() for mark in marks[1:]] + [len(self.text)]
+        # A line keeps its number in the file, so that a fault is told where it is.
+        return [
+            (mark[1], "\n" * self.text[: mark.end()].count("\n") + self.text[mark.end() : end])
+            for mark, end in zip(marks, ends, strict=True)
+        ]
+
+
+class Prompts:
+    """The packaged prompts, with those of the user's folder in their place."""
+
+    def __init__(self, folder: str | Path | None = None) -> None:
+        """`folder` may hold any of the files; a file of another name is an error.
+
+        Raises:
+            SettingError: no such folder, or a file that is no prompt's.
+        """
+        self.folder = None if folder is None else Path(folder)
+        self._read: dict[str, Prompt] = {}
+        if self.folder is None:
+            return
+        if not self.folder.is_dir():
+            raise SettingError(
+                f"there is no folder {self.folder}", "Make one with `handrail prompts export`"
+            )
+        for path in sorted(self.folder.glob("*.jinja")):
+            if path.stem not in prompt_names():
+                raise SettingError(
+                    f"{path} is no prompt of Handrail's", nearest(path.stem, prompt_names())
+                )
+
+    def __getitem__(self, name: str) -> Prompt:
+        """The prompt of this name.
+
+        Raises:
+            SettingError: there is none, or its file is not UTF-8.
+        """
+        if name not in self._read:
+            self._read[name] = self._load(name)
+        return self._read[name]
+
+    def _load(self, name: str) -> Prompt:
+        if name not in prompt_names():
+            raise SettingError(f"there is no prompt '{name}'", nearest(name, prompt_names()))
+        own = None if self.folder is None else self.folder / f"{name}.jinja"
+        path = own if own is not None and own.exists() else PACKAGED / f"{name}.jinja"
+        try:
+            return Prompt(name, path.read_text("utf-8"), str(path))
+        except UnicodeDecodeError as error:
+            raise SettingError(
+                f"byte {error.start} is not UTF-8", "Save it as UTF-8", str(path)
+            ) from None
+
+
+def prompt_names() -> list[str]:
+    """The names of all prompts."""
+    return sorted(path.stem for path in PACKAGED.glob("*.jinja"))
+
+
+def as_json(value: Any) -> str:
+    r"""JSON to be shown within a prompt: readable, and without "</", which could end a block."""
+    return json.dumps(value, ensure_ascii=False, indent=1).replace("</", "<\\/")
