@@ -10,6 +10,7 @@ from handrail.records import (
     DIMENSIONS,
     Assessment,
     Assessor,
+    BatchAssessor,
     BatchJudge,
     Comparison,
     HandrailError,
@@ -144,7 +145,7 @@ def assess_systems(
         turns: the test turns.
         replies_by_system: per system one reply for each turn; None where it gave none.
         assessor: any `Assessor`, or an `AssessorJudge` (which keeps what it assessed).
-        progress: called as (done, total) replies after each turn.
+        progress: called as (done, total) replies.
 
     Returns:
         Per system one `Assessment` for each turn, in the order of `turns`; a `JudgeError` where
@@ -154,27 +155,41 @@ def assess_systems(
         HandrailError: replies that do not match the turns.
     """
     _check(turns, replies_by_system)
+    asked = [
+        (name, turn, replies[i])
+        for i, turn in enumerate(turns)
+        for name, replies in replies_by_system.items()
+    ]
+    given = [(turn, reply) for _, turn, reply in asked if reply is not None]
+    answers = iter(assess_each(assessor, given, progress))
     assessed: dict[str, list[Assessment | JudgeError]] = {name: [] for name in replies_by_system}
-    for i, turn in enumerate(turns):
-        for name, replies in replies_by_system.items():
-            assessed[name].append(_assess(turn, name, replies[i], assessor))
-        if progress is not None:
-            progress((i + 1) * len(assessed), len(turns) * len(assessed))
+    for name, turn, reply in asked:
+        one = _failed(turn, assessor.name, "no reply") if reply is None else next(answers)
+        if isinstance(one, JudgeError):
+            one = one.model_copy(update={"a": name})
+        assessed[name].append(one)
     return assessed
 
 
-def _assess(
-    turn: Turn, system: str, reply: str | None, assessor: Assessor
-) -> Assessment | JudgeError:
-    problem = "no reply"
-    if reply is not None:
+def assess_each(
+    assessor: Assessor, replies: Sequence[tuple[Turn, str]], progress: Progress | None = None
+) -> list[Assessment | JudgeError]:
+    """The assessor's answer to each reply, in their order; at once where it can."""
+    if isinstance(assessor, BatchAssessor):
+        return assessor.assess_all(replies, progress)
+    assessed: list[Assessment | JudgeError] = []
+    for turn, reply in replies:
         try:
-            return assessor.assess(turn, reply)
+            assessed.append(assessor.assess(turn, reply))
         except HandrailError as error:
-            problem = error.problem
-    return JudgeError(
-        turn=turn.id, a=system, b="", dimension="any", judge=assessor.name, problem=problem
-    )
+            assessed.append(_failed(turn, assessor.name, error.problem))
+        if progress is not None:
+            progress(len(assessed), len(replies))
+    return assessed
+
+
+def _failed(turn: Turn, judge: str, problem: str) -> JudgeError:
+    return JudgeError(turn=turn.id, a="", b="", dimension="any", judge=judge, problem=problem)
 
 
 def _check(turns: Sequence[Turn], replies_by_system: Replies) -> None:
