@@ -1,0 +1,294 @@
+"""One request over HTTP through the `openai` client: a reply, or a fault that says what to do."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING, Any, Literal
+
+from handrail.records import Message, ModelError, Request, Usage
+from handrail.sampling.server.settings import NO_KEY, EndpointSettings
+
+if TYPE_CHECKING:
+    import openai
+
+_SHOWN = 300  # characters of an endpoint's own words in an error
+_FORMATS = ("response_format", "json_schema", "json_object", "structured output", "guided")
+# Words of a 400 that say which parameter the model does not take.
+_NOT_TAKEN = re.compile(r"unsupported|not supported|does not support|unrecognized|unknown|extra")
+
+
+@dataclass(frozen=True)
+class Received:
+    """A reply as it came. `usage` is None where the endpoint did not count."""
+
+    text: str
+    finish: str
+    refusal: str = ""
+    usage: Usage | None = None
+    served: str = ""
+
+
+@dataclass(frozen=True)
+class Fault:
+    """A request without a reply.
+
+    `then` says what helps: "retry" (again, after `wait` seconds where the endpoint says), "resend"
+    (at once, in another form), "stop" (nothing: no question will be answered), "fail" (this
+    question will not). `unreachable`: nothing was there. `billed`: it may cost all the same.
+    """
+
+    problem: str
+    then: Literal["retry", "resend", "stop", "fail"]
+    mend: str = ""
+    wait: float | None = None
+    unreachable: bool = False
+    billed: bool = False
+
+
+class Wire:
+    """Sends requests to one endpoint, in the form that it turns out to take.
+
+    Strict JSON schemas where the endpoint knows them, else JSON objects, else words; and without
+    the parameters that the model refuses by name. What was found out is told once, in `notes`.
+    """
+
+    def __init__(self, settings: EndpointSettings) -> None:
+        self.settings = settings
+        self.notes: list[str] = []
+        self._form: Literal["schema", "object", "text"] = "schema"
+        self._tokens = "max_tokens"
+        self._dropped: set[str] = set()
+        self._client: openai.AsyncOpenAI | None = None
+        self._key = ""
+
+    def open(self) -> None:
+        """Make the client, with the environment's key.
+
+        Raises:
+            ModelError: there is no key, or the package is not installed.
+        """
+        if self._client is not None:
+            return
+        missing = False
+        try:
+            import openai
+        except ModuleNotFoundError:
+            missing = True
+        if missing:
+            raise ModelError(
+                "asking an endpoint takes the package openai", "pip install 'handrail[llm]'"
+            )
+        self._key = self.settings.key()
+        http = openai.DefaultAsyncHttpxClient(
+            # A proxy is for what is elsewhere.
+            trust_env=not self.settings.local,
+            timeout=self.settings.timeout,
+        )
+        self._client = openai.AsyncOpenAI(
+            api_key=self._key,
+            base_url=self.settings.url,
+            timeout=self.settings.timeout,
+            max_retries=0,  # retries are counted, so they are made elsewhere
+            http_client=http,
+        )
+
+    async def close(self) -> None:
+        """Let go of the connections."""
+        client, self._client, self._key = self._client, None, ""
+        if client is not None:
+            await client.close()
+
+    async def send(self, request: Request, messages: Sequence[Message]) -> Received | Fault:
+        """One request, sent once."""
+        import openai
+
+        assert self._client is not None
+        body = self._body(request, messages)
+        try:
+            response = await self._client.chat.completions.with_raw_response.create(**body)
+            content = response.content
+        except openai.APITimeoutError:
+            seconds = self.settings.timeout
+            return Fault(f"no reply within {seconds:g} s", "retry", billed=True)
+        except openai.APIStatusError as error:
+            return self._refused(error, body)
+        except openai.APIConnectionError as error:
+            return self._lost(error)
+        except openai.APIError as error:
+            return Fault(self._clean(str(error)), "retry", billed=True)
+        return self._read(content)
+
+    def _body(self, request: Request, messages: Sequence[Message]) -> dict[str, Any]:
+        body: dict[str, Any] = {
+            "model": self.settings.model,
+            "messages": [{"role": m.role, "content": m.content} for m in messages],
+            self._tokens: request.max_tokens,
+            "temperature": request.temperature,
+            "top_p": request.top_p,
+        }
+        if request.seed is not None:
+            # Another draw of the same question is another seed, or it would be the same reply.
+            body["seed"] = request.seed + request.sample
+        if request.top_p == 1.0:
+            del body["top_p"]  # the default; some models take no such parameter
+        schema = request.reading.schema
+        if schema is not None and schema.get("type") == "object":
+            if self._form == "schema":
+                named = {"name": _plain(request.task), "schema": schema, "strict": True}
+                body["response_format"] = {"type": "json_schema", "json_schema": named}
+            elif self._form == "object":
+                body["response_format"] = {"type": "json_object"}
+        return {name: value for name, value in body.items() if name not in self._dropped}
+
+    def _read(self, content: bytes) -> Received | Fault:
+        """What an answer's body holds."""
+        try:
+            data = json.loads(content)
+            choice = data["choices"][0]
+            message = choice["message"]
+            text, refusal = message.get("content") or "", message.get("refusal") or ""
+            finish = choice.get("finish_reason") or "stop"
+            served = str(data.get("model") or "")
+        except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
+            start = content[:_SHOWN].decode("utf-8", "replace")
+            return Fault(f"its answer is no chat completion: {self._clean(start)}", "retry")
+        if isinstance(text, list):  # some endpoints give the content in parts
+            text = "".join(str(p.get("text", "")) for p in text if isinstance(p, dict))
+        return Received(
+            text=self._scrub(str(text)),
+            finish=str(finish),
+            refusal=self._scrub(str(refusal)),
+            usage=_usage(data.get("usage")),
+            served=self._scrub(served),
+        )
+
+    def _refused(self, error: openai.APIStatusError, body: dict[str, Any]) -> Fault:
+        """What an HTTP status other than 200 means."""
+        status, words = error.status_code, self._clean(_words(error))
+        told = f"HTTP {status}" + (f": {words}" if words else "")
+        if status in (401, 403):
+            return Fault(
+                f"{self.settings.url} refused the key ({told})",
+                "stop",
+                f"Check what the variable {self.settings.key_env} holds",
+            )
+        if status == 402 or (status == 429 and "insufficient_quota" in _code(error)):
+            return Fault(f"the endpoint wants to be paid first ({told})", "stop", "Add credit")
+        if status == 404:
+            return Fault(
+                f"{self.settings.url} has no model '{self.settings.model}' ({told})",
+                "stop",
+                "Check the model's name and the base URL (it often ends in /v1)",
+            )
+        if status in (400, 422, 501) and self._adapted(words.lower(), body):
+            return Fault(told, "resend")
+        if status in (408, 409, 425, 429) or status >= 500:
+            return Fault(told, "retry", wait=_wait(error.response.headers))
+        return Fault(told, "fail")
+
+    def _adapted(self, words: str, body: dict[str, Any]) -> bool:
+        """Whether the request can be sent in another form, after a refusal in these words."""
+        if "response_format" in body and any(word in words for word in _FORMATS):
+            sent = body["response_format"]["type"]
+            if sent == "json_schema" and self._form == "schema":
+                self._form = "object"
+                self.notes.append(
+                    "the endpoint takes no JSON schemas: JSON objects are asked for instead"
+                )
+            elif sent == "json_object" and self._form == "object":
+                self._form = "text"
+                self.notes.append(
+                    "the endpoint has no structured output: replies are read as they come, and "
+                    "asked for again where they cannot be"
+                )
+            return True
+        if "max_tokens" in body and "max_completion_tokens" in words:
+            self._tokens = "max_completion_tokens"
+            return True
+        for name in ("temperature", "seed", "top_p"):
+            if name in body and name in words and _NOT_TAKEN.search(words):
+                if name not in self._dropped:
+                    self._dropped.add(name)
+                    self.notes.append(f"the model takes no {name}: its own default is used")
+                return True
+        return False
+
+    def _lost(self, error: openai.APIConnectionError) -> Fault:
+        """A connection that could not be made, or broke."""
+        cause: BaseException | None = error.__cause__
+        kind = type(cause).__name__ if cause is not None else ""
+        why = self._clean(str(cause or "")) or kind
+        if kind in ("ConnectError", "UnsupportedProtocol", "ProxyError"):
+            return Fault(
+                f"{self.settings.url} cannot be reached ({why})",
+                "retry",
+                "Check the base URL, and that the server runs",
+                unreachable=True,
+            )
+        if kind == "LocalProtocolError":
+            return Fault(f"the request cannot be sent ({kind})", "fail")
+        return Fault(f"the connection was lost ({why})", "retry", billed=True)
+
+    def _clean(self, text: str) -> str:
+        """An endpoint's own words on one line, short, and without the key."""
+        line = " ".join(self._scrub(text).split())
+        return line if len(line) <= _SHOWN else line[: _SHOWN - 3] + "..."
+
+    def _scrub(self, text: str) -> str:
+        return text if self._key in ("", NO_KEY) else text.replace(self._key, "(the key)")
+
+
+def _plain(task: str) -> str:
+    """A schema's name, of the letters that endpoints allow."""
+    return re.sub(r"[^A-Za-z0-9_-]", "_", task)[:64] or "answer"
+
+
+def _usage(data: Any) -> Usage | None:
+    try:
+        asked, wrote = int(data["prompt_tokens"]), int(data["completion_tokens"])
+    except (LookupError, TypeError, ValueError):
+        return None
+    return Usage(asked, wrote) if asked >= 0 and wrote >= 0 else None
+
+
+def _words(error: openai.APIStatusError) -> str:
+    """What the endpoint says, from the body where it is of the usual form."""
+    body = error.body
+    if isinstance(body, dict):
+        inner = body.get("error", body)
+        if isinstance(inner, dict):
+            said = inner.get("message") or inner.get("detail") or inner
+            named = f" (param: {inner['param']})" if inner.get("param") else ""
+            return f"{said}{named}"
+        return str(inner)
+    return str(body or "")
+
+
+def _code(error: openai.APIStatusError) -> str:
+    body = error.body if isinstance(error.body, dict) else {}
+    return f"{body.get('code')} {body.get('type')}"
+
+
+def _wait(headers: Any) -> float | None:
+    """The seconds that a Retry-After header asks for."""
+    exact, value = headers.get("retry-after-ms"), headers.get("retry-after")
+    try:
+        if exact is not None:
+            return max(0.0, float(exact) / 1000)
+        if value is not None:
+            return max(0.0, float(value))
+    except ValueError:
+        pass
+    try:
+        return (
+            None
+            if value is None
+            else max(0.0, parsedate_to_datetime(value).timestamp() - time.time())
+        )
+    except (TypeError, ValueError):
+        return None
