@@ -1,6 +1,7 @@
 """Ranking: win rates, rates and differences with intervals and tests; numpy and scipy only."""
 
 from handrail.ranking.agreement import Agreement, agreement
+from handrail.ranking.alpha import Reliability, fleiss, krippendorff
 from handrail.ranking.comparisons import (
     Bins,
     PairResult,
@@ -10,6 +11,7 @@ from handrail.ranking.comparisons import (
     compare_pairs,
     flip_rate,
 )
+from handrail.ranking.connected import Apart
 from handrail.ranking.estimates import (
     Estimate,
     Partition,
@@ -19,6 +21,13 @@ from handrail.ranking.estimates import (
     ratio_over_seeds,
     wilson,
 )
+from handrail.ranking.kappa import Kappa, cohen
+from handrail.ranking.length import (
+    LengthControlled,
+    instruction_difficulty,
+    length_controlled,
+)
+from handrail.ranking.matches import Matches, matches_of
 from handrail.ranking.paired import (
     PairedDifference,
     PTest,
@@ -28,6 +37,7 @@ from handrail.ranking.paired import (
     sign_flip,
 )
 from handrail.ranking.seeds import SeedDifference, difference_over_seeds, t_interval
+from handrail.ranking.strengths import Rated, Ratings, bradley_terry
 from handrail.ranking.systems import (
     BreachCell,
     BreachTable,
@@ -40,25 +50,39 @@ from handrail.ranking.systems import (
 
 __all__ = [
     "Agreement",
+    "Apart",
     "Bins",
     "BreachCell",
     "BreachTable",
     "Estimate",
+    "Kappa",
+    "LengthControlled",
+    "Matches",
     "PTest",
     "PairResult",
     "PairedDifference",
     "Partition",
+    "Rated",
+    "Ratings",
+    "Reliability",
     "Resampling",
     "SeedDifference",
     "SystemRate",
     "WinRate",
     "WinRule",
     "agreement",
+    "bradley_terry",
     "breach_table",
     "clusters_of",
+    "cohen",
     "compare_pairs",
     "difference_over_seeds",
+    "fleiss",
     "flip_rate",
+    "instruction_difficulty",
+    "krippendorff",
+    "length_controlled",
+    "matches_of",
     "mcnemar_exact",
     "paired_difference",
     "paired_over_seeds",

@@ -12,12 +12,14 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import lru_cache
+from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
 Floats = NDArray[np.float64]
+Quantile = Literal["linear", "inverted_cdf"]
 _CHUNK = 4_000_000  # multinomial counts held at once (32 MB)
 
 
@@ -252,7 +254,13 @@ def ratio_over_seeds(
 
 
 def percentile(
-    replicates: Floats, value: float, n: int, method: str, clusters: int, level: float = 0.95
+    replicates: Floats,
+    value: float,
+    n: int,
+    method: str,
+    clusters: int,
+    level: float = 0.95,
+    kind: Quantile = "linear",
 ) -> Estimate:
     """An estimate with the expanded percentile interval of bootstrap replicates.
 
@@ -260,11 +268,12 @@ def percentile(
     are a normal's where Student's are due, so the plain middle `level` is too narrow with few
     clusters. The quantiles are therefore taken further out, at Phi(-sqrt(C / (C - 1)) t) with t
     Student's quantile of C - 1 degrees of freedom (Hesterberg 2015, "What Teachers Should Know
-    About the Bootstrap", section 5.3). It takes two clusters.
+    About the Bootstrap", section 5.3). It takes two clusters. `kind` is numpy's name of the
+    quantile; "inverted_cdf" never lies between two replicates, so that these may be infinite.
     """
     if replicates.size == 0 or clusters < 2:
         return Estimate(value, float("nan"), float("nan"), n, method, clusters, level)
     student = float(stats.t.ppf(0.5 + level / 2, clusters - 1))
     tail = float(stats.norm.cdf(-np.sqrt(clusters / (clusters - 1)) * student))
-    low, high = np.quantile(replicates, (tail, 1.0 - tail))
+    low, high = np.quantile(replicates, (tail, 1.0 - tail), method=kind)
     return Estimate(value, float(low), float(high), n, method, clusters, level)
