@@ -96,6 +96,7 @@ PACKAGES = (
     "reports",
     "sampling",
     "sources",
+    "synthesis",
     "training",
     "trees",
     "world",
