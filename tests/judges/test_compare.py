@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from handrail.judges import AssessorJudge, NoisyJudge, assess_systems, compare_systems
+from handrail.judges import AssessorJudge, NoisyJudge, Orders, assess_systems, compare_systems
 from handrail.ranking import compare_pairs, flip_rate
 from handrail.records import (
     DIMENSIONS,
@@ -52,10 +52,21 @@ def test_both_orders_in_terms_of_the_pair_as_given() -> None:
 
 def test_one_order_on_demand() -> None:
     judged = compare_systems(
-        TURNS, REPLIES, AssessorJudge(scripted()), [("sft", "ipo")], both_orders=False
+        TURNS, REPLIES, AssessorJudge(scripted()), [("sft", "ipo")], orders=Orders(both=False)
     )
     assert len(judged) == len(TURNS) * len(DIMENSIONS)
-    assert {v.order for v in judged if isinstance(v, Verdict)} == {"AB"}
+    by_turn = [{v.order for v in judged if v.turn == turn.id} for turn in TURNS]
+    assert all(len(orders) == 1 for orders in by_turn)  # all dimensions see the same order
+    assert judged == compare_systems(
+        TURNS, REPLIES, AssessorJudge(scripted()), [("sft", "ipo")], orders=Orders(both=False)
+    )
+
+
+def test_the_one_order_is_a_fair_draw() -> None:
+    drawn = [Orders(both=False, seed=4).swaps(f"t{i}", "x", "y") for i in range(2000)]
+    assert all(len(one) == 1 for one in drawn)
+    assert 900 < sum(one == (True,) for one in drawn) < 1100
+    assert drawn != [Orders(both=False, seed=5).swaps(f"t{i}", "x", "y") for i in range(2000)]
 
 
 def test_a_judge_that_likes_the_first_is_found_out() -> None:

@@ -1,23 +1,65 @@
-"""From a reply's text to the data that was asked for, or a clear "that is not it"."""
+"""From a reply's text to the data that was asked for, or a clear "that is not it".
+
+What is read is what the text says and nothing else: a reply that says two things, or half of one,
+is no answer.
+"""
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, Literal, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic.fields import FieldInfo
 
+from handrail.asking.loose import objects
+from handrail.asking.refusing import answer_of, no_answer
 from handrail.records import Unreadable
 
 
 class Form(BaseModel):
-    """Base of what a model is asked to fill in; further fields that it adds are ignored."""
+    """Base of what a model is asked to fill in; further fields that it adds are ignored.
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    Words of a closed list are read in any case, numbers also as texts and texts as numbers.
+    """
+
+    model_config = ConfigDict(
+        frozen=True, extra="ignore", coerce_numbers_to_str=True, allow_inf_nan=False
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _as_meant(cls, given: Any) -> Any:
+        if not isinstance(given, Mapping):
+            return given
+        made = {key: _writable(value) for key, value in given.items()}
+        for key, field in keys(cls).items():
+            if get_origin(field.annotation) is Literal and isinstance(made.get(key), str):
+                words = {_plain(word): word for word in get_args(field.annotation)}
+                made[key] = words.get(_plain(made[key]), made[key])
+        return made
+
+
+def keys(form: type[Form]) -> dict[str, FieldInfo]:
+    """The form's fields under the keys that an answer has ("class" is no name in Python)."""
+    return {field.alias or name: field for name, field in form.model_fields.items()}
+
+
+def _plain(word: Any) -> str:
+    """A word without case and the marks that stand for a space: "Partly_refused"."""
+    return re.sub(r"[\s_-]+", " ", str(word)).strip().casefold()
+
+
+def _writable(value: Any) -> Any:
+    """A value whose texts can be written as UTF-8: JSON's escapes allow half a character."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode("utf-8")
+    if isinstance(value, list):
+        return [_writable(item) for item in value]
+    return value
 
 
 class Text(Form):
@@ -26,14 +68,21 @@ class Text(Form):
     text: str
 
 
+def _fine(_data: Any) -> str:
+    return ""
+
+
 @dataclass(frozen=True)
 class JsonReading:
     """Reads one JSON object of a form, alone or among other words, fenced or not.
 
-    Several objects of the form that say different things are no answer.
+    Objects without any of the form's required fields are other words. Several of the form that
+    differ in a required field are no answer, and neither is one next to another that is broken or
+    has wrong values. `check` may find a further fault in the data: it tells it, or "" for none.
     """
 
     form: type[Form]
+    check: Callable[[Any], str] = _fine
 
     @property
     def schema(self) -> dict[str, Any]:
@@ -42,30 +91,70 @@ class JsonReading:
 
     def read(self, text: str) -> BaseModel:
         """The object; raises `Unreadable`."""
+        said = answer_of(text)
+        needed = _needed(self.form)
         found: list[BaseModel] = []
-        problem = ""
-        for candidate in _objects(text):
-            try:
-                data = self.form.model_validate(candidate)
-            except ValidationError as error:
-                first = error.errors()[0]
-                place = ".".join(str(part) for part in first["loc"]) or "the object"
-                problem = problem or f"{place}: {first['msg']}"
+        others = 0
+        for value, written in objects(said):
+            if value is None:
+                if any(re.search(rf"\b{name}\b", written, re.IGNORECASE) for name in needed):
+                    raise Unreadable("its JSON object is broken or cut off")
                 continue
-            if data not in found:
-                found.append(data)
-        if len(found) == 1:
-            return found[0]
+            named = self._named(value)
+            if not needed & named.keys():
+                others += 1
+                continue
+            found.append(self._filled(named))
+        answers = {repr(_answer(one, needed)) for one in found}
+        if len(answers) > 1:
+            raise Unreadable(f"it holds {len(answers)} different answers", "schema")
         if found:
-            raise Unreadable(f"it holds {len(found)} different answers", "schema")
-        if problem:
-            raise Unreadable(f"the JSON object is not of the form asked for ({problem})", "schema")
-        raise Unreadable("it holds no JSON object")
+            return found[0]
+        if others:
+            raise Unreadable(
+                f"the JSON object has no field {' or '.join(sorted(needed))}", "schema"
+            )
+        raise no_answer(said, "it holds no JSON object")
+
+    def _named(self, value: Mapping[str, Any]) -> dict[str, Any]:
+        """The object with the form's names for its keys, in whichever case they were written."""
+        known = {key.casefold(): key for key in keys(self.form)}
+        made: dict[str, Any] = {}
+        for key, item in value.items():
+            name = known.get(key.strip().casefold(), key)
+            if made.setdefault(name, item) != item:
+                raise Unreadable(f"it says two things of '{name}'", "schema")
+        return made
+
+    def _filled(self, value: Mapping[str, Any]) -> BaseModel:
+        try:
+            data = self.form.model_validate(value)
+        except ValidationError as error:
+            first = error.errors()[0]
+            place = ".".join(str(part) for part in first["loc"]) or "the object"
+            problem = f"the JSON object is not of the form asked for ({place}: {first['msg']})"
+            raise Unreadable(problem, "schema") from None
+        if problem := self.check(data):
+            raise Unreadable(problem, "schema")
+        return data
+
+
+@lru_cache(maxsize=64)
+def _needed(form: type[Form]) -> frozenset[str]:
+    """The keys that carry the answer: those that must be there, or all where none must."""
+    fields = keys(form)
+    return frozenset(key for key, f in fields.items() if f.is_required()) or frozenset(fields)
+
+
+def _answer(data: BaseModel, needed: frozenset[str]) -> list[Any]:
+    """What the needed fields hold."""
+    given = data.model_dump(by_alias=True)
+    return [given[key] for key in sorted(needed)]
 
 
 @dataclass(frozen=True)
 class TextReading:
-    """Takes the text as it is, without the space around it."""
+    """Takes the text as it is, without the space around it and a reasoning model's thoughts."""
 
     @property
     def schema(self) -> None:
@@ -74,9 +163,7 @@ class TextReading:
 
     def read(self, text: str) -> Text:
         """The text; raises `Unreadable` where there is none."""
-        if not text.strip():
-            raise Unreadable("it is empty")
-        return Text(text=text.strip())
+        return Text(text=answer_of(text))
 
 
 @lru_cache(maxsize=64)
@@ -96,21 +183,3 @@ def strict_schema(form: type[BaseModel]) -> dict[str, Any]:
 
     made: dict[str, Any] = strict(form.model_json_schema())
     return made
-
-
-_DECODER = json.JSONDecoder()
-_START = re.compile(r"\{")
-
-
-def _objects(text: str) -> Iterator[dict[str, Any]]:
-    """Every JSON object in a text that is not within another one, in order."""
-    at = 0
-    while (start := _START.search(text, at)) is not None:
-        try:
-            value, end = _DECODER.raw_decode(text, start.start())
-        except (ValueError, RecursionError):
-            at = start.end()
-            continue
-        at = end
-        if isinstance(value, dict):
-            yield value

@@ -147,7 +147,7 @@ def judge(
     pairs = list(combinations(by_system, 2))
     known = [d for d in DIMENSIONS if any(r.estimate.n for r in rates if r.dimension == d)]
     judged = compare_systems(
-        asked, texts, one, pairs, known, True, lambda d, n: told("judge", d, n)
+        asked, texts, one, pairs, known, progress=lambda d, n: told("judge", d, n)
     )
     return Judged(
         verdicts=tuple(v for v in judged if isinstance(v, Verdict)),

@@ -1,15 +1,53 @@
-"""Judges: rule checks, four-bin comparisons and noise, all giving the same records."""
+"""Judges: rules, oracle, language models and reward models, all giving the same records."""
 
+from handrail.judges.assessing import ModelAssessor
 from handrail.judges.assessor import AssessorJudge
-from handrail.judges.compare import Progress, assess_systems, compare_systems
+from handrail.judges.compare import (
+    BOTH,
+    Orders,
+    Progress,
+    assess_systems,
+    compare_each,
+    compare_systems,
+)
+from handrail.judges.graders import (
+    MTSingleGrader,
+    RefusalGrader,
+    RubricGrader,
+    SafetyGrader,
+    checked_rubric,
+)
+from handrail.judges.model import IDENTICAL, ModelGrader, ModelJudge, References
 from handrail.judges.noise import NoisyJudge
-from handrail.judges.rules import RuleAssessor
+from handrail.judges.pairs import BinsJudge, HelpfulJudge, LeaderboardJudge, MTPairJudge
+from handrail.judges.reward import RewardJudge
+from handrail.judges.rules import RULES, RuleAssessor, RuleJudge
 
 __all__ = [
+    "BOTH",
+    "IDENTICAL",
+    "RULES",
     "AssessorJudge",
+    "BinsJudge",
+    "HelpfulJudge",
+    "LeaderboardJudge",
+    "MTPairJudge",
+    "MTSingleGrader",
+    "ModelAssessor",
+    "ModelGrader",
+    "ModelJudge",
     "NoisyJudge",
+    "Orders",
     "Progress",
+    "References",
+    "RefusalGrader",
+    "RewardJudge",
+    "RubricGrader",
     "RuleAssessor",
+    "RuleJudge",
+    "SafetyGrader",
     "assess_systems",
+    "checked_rubric",
+    "compare_each",
     "compare_systems",
 ]

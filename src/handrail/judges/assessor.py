@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Sequence
 
+from handrail.judges.compare import assess_each
 from handrail.records import (
     DIMENSIONS,
+    AskProgress,
     Assessment,
     Assessor,
+    Comparison,
     HandrailError,
     JudgeError,
     Outcome,
@@ -35,31 +39,38 @@ class AssessorJudge:
     one assessment per reply.
     """
 
+    dimensions = DIMENSIONS
+
     def __init__(self, assessor: Assessor, name: str = "", cache_size: int = 100_000) -> None:
         self.assessor = assessor
         self.name = name or assessor.name
-        self._cache: OrderedDict[tuple[str, str], Assessment | HandrailError] = OrderedDict()
+        self._cache: OrderedDict[tuple[str, str], Assessment | JudgeError] = OrderedDict()
         self._cache_size = cache_size
 
     def assess(self, turn: Turn, reply: str) -> Assessment:
         """The assessor's answer, from the cache where it was asked before.
 
         Raises:
-            HandrailError: what the assessor raised.
+            HandrailError: the assessor failed.
         """
-        key = (turn.id, reply)
-        known = self._cache.get(key)
-        if known is None:
-            try:
-                known = self.assessor.assess(turn, reply)
-            except HandrailError as error:
-                known = error
-            self._cache[key] = known
-            if len(self._cache) > self._cache_size:
-                self._cache.popitem(last=False)
-        if isinstance(known, HandrailError):
-            raise known.with_traceback(None)
-        return known
+        (one,) = self.assess_all([(turn, reply)])
+        if isinstance(one, JudgeError):
+            raise HandrailError(one.problem, where=f"turn {turn.id}")
+        return one
+
+    def assess_all(
+        self, replies: Sequence[tuple[Turn, str]], progress: AskProgress | None = None
+    ) -> list[Assessment | JudgeError]:
+        """The answer to each reply, in their order; what is not known is asked at once."""
+        keys = [(turn.id, reply) for turn, reply in replies]
+        new = {k: one for k, one in zip(keys, replies, strict=True) if k not in self._cache}
+        told = assess_each(self.assessor, list(new.values()), progress)
+        fresh = dict(zip(new, told, strict=True))
+        assessed = [fresh[key] if key in fresh else self._cache[key] for key in keys]
+        self._cache.update(fresh)
+        while len(self._cache) > self._cache_size:
+            self._cache.popitem(last=False)
+        return assessed
 
     def compare(self, turn: Turn, first: str, second: str, dimension: str) -> Verdict | JudgeError:
         """Compare two replies on one of `DIMENSIONS`; A is the first.
@@ -69,33 +80,50 @@ class AssessorJudge:
         Raises:
             SettingError: `dimension` is unknown.
         """
-        if dimension not in DIMENSIONS:
+        return self.compare_all([Comparison(turn, first, second, dimension)])[0]
+
+    def compare_all(
+        self, comparisons: Sequence[Comparison], progress: AskProgress | None = None
+    ) -> list[Verdict | JudgeError]:
+        """As `compare`, for many; their replies are assessed at once."""
+        for dimension in {one.dimension for one in comparisons}.difference(DIMENSIONS):
             raise SettingError(f"unknown dimension '{dimension}'", nearest(dimension, DIMENSIONS))
-        try:
-            assessed = [self.assess(turn, reply) for reply in (first, second)]
-        except HandrailError as error:
-            return self._error(turn, dimension, error.problem)
-        fine = [a.acceptable(dimension) for a in assessed]
+        shown = [(one.turn, reply) for one in comparisons for reply in (one.first, one.second)]
+        assessed = iter(self.assess_all(shown, progress))
+        if progress is not None:
+            progress(len(comparisons), len(comparisons))  # where all was known already
+        return [self._verdict(one, next(assessed), next(assessed)) for one in comparisons]
+
+    def _verdict(
+        self, one: Comparison, a: Assessment | JudgeError, b: Assessment | JudgeError
+    ) -> Verdict | JudgeError:
+        if isinstance(a, JudgeError):
+            return self._error(one, a.problem, a)
+        if isinstance(b, JudgeError):
+            return self._error(one, b.problem, b)
+        fine = [a.acceptable(one.dimension), b.acceptable(one.dimension)]
         if fine[0] is None or fine[1] is None:
-            return self._error(turn, dimension, f"the assessor cannot tell {dimension}")
+            return self._error(one, f"the assessor cannot tell {one.dimension}")
         return Verdict(
-            turn=turn.id,
+            turn=one.turn.id,
             a="first",
             b="second",
-            dimension=dimension,
+            dimension=one.dimension,
             outcome=_BINS[fine[0], fine[1]],
             judge=self.name,
-            rationale=_rationale(assessed, dimension),
+            rationale=_rationale([a, b], one.dimension),
         )
 
-    def _error(self, turn: Turn, dimension: str, problem: str) -> JudgeError:
+    def _error(self, one: Comparison, problem: str, cause: JudgeError | None = None) -> JudgeError:
         return JudgeError(
-            turn=turn.id,
+            turn=one.turn.id,
             a="first",
             b="second",
-            dimension=dimension,
+            dimension=one.dimension,
             judge=self.name,
             problem=problem,
+            kind=cause.kind if cause else "",
+            raw=cause.raw if cause else "",
         )
 
 

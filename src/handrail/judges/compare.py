@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -16,6 +17,7 @@ from handrail.records import (
     HandrailError,
     Judge,
     JudgeError,
+    Message,
     RecordError,
     SettingError,
     Turn,
@@ -25,6 +27,36 @@ from handrail.records import (
 
 Progress = Callable[[int, int], None]  # (done, total)
 Replies = Mapping[str, Sequence[str | None]]  # system -> one reply per turn, None where it failed
+Contexts = Mapping[str, Sequence[tuple[Message, ...]]]  # system -> the conversation before each
+
+
+@dataclass(frozen=True)
+class Orders:
+    """In which orders two replies are shown: both, or one that is drawn per turn and pair.
+
+    One order halves what a judge costs, and then nobody can tell how it bends to the order: no flip
+    rate, and the position's preference stays in single verdicts (over many it evens out, as each
+    system stands first in half of them). The draw follows from the seed, the turn and the pair, so
+    that all dimensions see the same order and a second run the same one.
+    """
+
+    both: bool = True
+    seed: int = 0
+
+    @property
+    def name(self) -> str:
+        """What results call it: "both" or "random"."""
+        return "both" if self.both else "random"
+
+    def swaps(self, turn: str, a: str, b: str) -> tuple[bool, ...]:
+        """For each showing of (a, b) at the turn, whether b comes first."""
+        if self.both:
+            return (False, True)
+        key = "\x1f".join((str(self.seed), turn, a, b))
+        return (hashlib.sha256(key.encode("utf-8", "surrogatepass")).digest()[0] % 2 == 1,)
+
+
+BOTH = Orders()
 
 
 def compare_systems(
@@ -33,8 +65,9 @@ def compare_systems(
     judge: Judge,
     pairs: Sequence[tuple[str, str]],
     dimensions: Sequence[str] = DIMENSIONS,
-    both_orders: bool = True,
+    orders: Orders = BOTH,
     progress: Progress | None = None,
+    contexts: Contexts | None = None,
 ) -> list[Verdict | JudgeError]:
     """Judge each pair of systems at each turn on each dimension, in both orders.
 
@@ -48,8 +81,10 @@ def compare_systems(
         judge: any `Judge`.
         pairs: (a, b) names of systems.
         dimensions: what to judge on.
-        both_orders: also show b first. Leave it on unless each call is paid for.
+        orders: both, or one drawn for each turn and pair.
         progress: called as (done, total) comparisons.
+        contexts: per system the conversation in which it gave each reply, where these differ from
+            the turns'; judges of whole talks show them.
 
     Returns:
         Verdicts and errors by turn, pair, dimension, order: the same for the same input.
@@ -63,13 +98,13 @@ def compare_systems(
             raise SettingError(
                 f"there are no replies of '{name}'", nearest(name, replies_by_system)
             )
-    orders = (False, True) if both_orders else (False,)
     asked = [
-        _Asked(turn, a, b, dimension, swapped, replies_by_system[a][i], replies_by_system[b][i])
+        _Asked(turn, _Said.of(i, a, *given), _Said.of(i, b, *given), dimension, swapped)
+        for given in [(replies_by_system, contexts)]
         for i, turn in enumerate(turns)
         for a, b in pairs
         for dimension in dimensions
-        for swapped in orders
+        for swapped in orders.swaps(turn.id, a, b)
     ]
     shown = [one.comparison for one in asked if one.comparison is not None]
     answers = iter(compare_each(judge, shown, progress))
@@ -91,31 +126,41 @@ def compare_each(
 
 
 @dataclass(frozen=True)
+class _Said:
+    """A system's reply at a turn (None: it gave none), and its own conversation, if it has one."""
+
+    system: str
+    reply: str | None
+    before: tuple[Message, ...] | None
+
+    @classmethod
+    def of(cls, i: int, name: str, replies: Replies, contexts: Contexts | None) -> _Said:
+        return cls(name, replies[name][i], contexts[name][i] if contexts else None)
+
+
+@dataclass(frozen=True)
 class _Asked:
     """One judgement of (a, b), b shown first where `swapped`."""
 
     turn: Turn
-    a: str
-    b: str
+    a: _Said
+    b: _Said
     dimension: str
     swapped: bool
-    reply_a: str | None
-    reply_b: str | None
 
     @property
     def comparison(self) -> Comparison | None:
         """What the judge is shown; None where a reply is missing."""
-        if self.reply_a is None or self.reply_b is None:
+        x, y = (self.b, self.a) if self.swapped else (self.a, self.b)
+        if x.reply is None or y.reply is None:
             return None
-        first, second = (
-            (self.reply_b, self.reply_a) if self.swapped else (self.reply_a, self.reply_b)
-        )
-        return Comparison(self.turn, first, second, self.dimension)
+        before = None if x.before is None or y.before is None else (x.before, y.before)
+        return Comparison(self.turn, x.reply, y.reply, self.dimension, before)
 
     def told(self, judge: str, answers: Iterator[Verdict | JudgeError]) -> Verdict | JudgeError:
         """The next answer in terms of (a, b); without asking, where a reply is missing."""
         order: Literal["AB", "BA"] = "BA" if self.swapped else "AB"
-        names = {"a": self.a, "b": self.b}
+        names = {"a": self.a.system, "b": self.b.system}
         if self.comparison is None:
             return JudgeError(
                 turn=self.turn.id,
@@ -123,7 +168,7 @@ class _Asked:
                 dimension=self.dimension,
                 judge=judge,
                 order=order,
-                problem=f"no reply of {self.a if self.reply_a is None else self.b}",
+                problem=f"no reply of {self.a.system if self.a.reply is None else self.b.system}",
             )
         judged = next(answers)
         if isinstance(judged, JudgeError):

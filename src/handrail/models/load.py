@@ -42,7 +42,7 @@ def load_policy(name_or_path: str | Path, settings: ModelSettings | None = None)
             its tokenizer, or the hub cannot be reached and the cache does not hold it.
     """
     settings = _resolved(settings or ModelSettings())
-    where = _resolve(str(name_or_path))
+    where = resolve_model(str(name_or_path))
     register()
     tokenizer = quietly(where, AutoTokenizer.from_pretrained)
     causal_config(where, str(name_or_path))
@@ -61,7 +61,7 @@ def load_tokenizer(name_or_path: str | Path, style: str = "auto") -> tuple[Any, 
 
     Raises as `load_policy`. `style` is that of `ModelSettings`.
     """
-    where = _resolve(str(name_or_path))
+    where = resolve_model(str(name_or_path))
     tokenizer = quietly(where, AutoTokenizer.from_pretrained)
     _set_style(tokenizer, style)
     return tokenizer, positions_of(causal_config(where, str(name_or_path)))
@@ -72,7 +72,7 @@ def count_parameters(name_or_path: str | Path) -> int:
 
     Raises as `load_policy`.
     """
-    config = causal_config(_resolve(str(name_or_path)), str(name_or_path))
+    config = causal_config(resolve_model(str(name_or_path)), str(name_or_path))
     with torch.device("meta"):
         model = AutoModelForCausalLM.from_config(config)
     return sum(p.numel() for p in model.parameters())
@@ -158,7 +158,7 @@ def _with_lora(model: Any, settings: ModelSettings) -> nn.Module:
     return wrapped
 
 
-def _resolve(name: str) -> str:
+def resolve_model(name: str) -> str:
     """A folder or a hub name that can be asked for; the packaged model's folder for "world"."""
     if name == WORLD:
         folder = Path(str(resources.files("handrail"))) / "world" / "model"

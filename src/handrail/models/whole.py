@@ -126,8 +126,8 @@ def causal_config(where: str, name: str) -> Any:
     return config
 
 
-def load_weights(where: str, **kwargs: Any) -> Any:
-    """The causal language model of a folder or name, with every weight read from it.
+def load_weights(where: str, kind: Any = AutoModelForCausalLM, **kwargs: Any) -> Any:
+    """The model of a folder or name, a causal language model, with every weight read from it.
 
     Warns where the folder holds weights that the config has no place for.
 
@@ -137,7 +137,7 @@ def load_weights(where: str, **kwargs: Any) -> Any:
     with _no_report():
         model, info = quietly(
             where,
-            AutoModelForCausalLM.from_pretrained,
+            kind.from_pretrained,
             output_loading_info=True,
             ignore_mismatched_sizes=True,  # told below, in one line
             **kwargs,

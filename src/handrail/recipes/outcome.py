@@ -132,7 +132,8 @@ def find(outcomes: Outcomes, progress: Progress = quiet) -> Findings:
         dimensions = _known(assessed[-1])
         pairs = [(a, b) for a, b, _ in outcomes.pairs]
         told = _share(progress, "compare", *parts)
-        verdicts.append(compare_systems(turns, replies, judge, pairs, dimensions, True, told))
+        judged = compare_systems(turns, replies, judge, pairs, dimensions, progress=told)
+        verdicts.append(judged)
     dimensions = _known(assessed[0])
     return Findings(
         outcomes=outcomes,

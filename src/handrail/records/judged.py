@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import model_validator
+from pydantic import AfterValidator, model_validator
 
 from handrail.records.types import Noun
 
 DIMENSIONS = ("adherence", "naturalness", "hallucination")
+
+# A judge's words. Half of a surrogate pair becomes "?": a file could not hold it, and what was
+# judged before would be lost with it.
+Words = Annotated[str, AfterValidator(lambda text: text.encode("utf-8", "replace").decode("utf-8"))]
 
 
 class Assessment(Noun):
@@ -23,7 +27,7 @@ class Assessment(Noun):
     breaks: tuple[str, ...] = ()
     natural: bool | None = None
     invented: tuple[str, ...] | None = None
-    reason: str = ""
+    reason: Words = ""
 
     def acceptable(self, dimension: str) -> bool | None:
         """Whether the reply is acceptable on one of `DIMENSIONS`; None where unknown."""
@@ -63,7 +67,7 @@ class Verdict(Noun):
     outcome: Outcome
     order: Literal["AB", "BA"] = "AB"
     judge: str = ""
-    rationale: str = ""
+    rationale: Words = ""
 
     def swap(self) -> Verdict:
         """The same verdict with a and b exchanged; outcome and order flip with them."""
@@ -88,7 +92,7 @@ class Rating(Noun):
     high: float
     label: str = ""
     judge: str = ""
-    rationale: str = ""
+    rationale: Words = ""
 
     @model_validator(mode="after")
     def _within(self) -> Self:
@@ -109,7 +113,7 @@ class JudgeError(Noun):
     b: str
     dimension: str
     judge: str = ""
-    problem: str
+    problem: Words
     kind: str = ""
     order: Literal["AB", "BA"] = "AB"
-    raw: str = ""
+    raw: Words = ""

@@ -13,7 +13,7 @@ from pydantic import Field
 
 from handrail.records.asked import AskProgress
 from handrail.records.judged import Assessment, JudgeError, Rating, Verdict
-from handrail.records.types import Noun, Turn
+from handrail.records.types import Message, Noun, Turn
 
 
 class SamplingParams(Noun):
@@ -82,12 +82,17 @@ class Judge(Protocol):
 
 @dataclass(frozen=True)
 class Comparison:
-    """Two replies at a turn, to be judged on one dimension in the order in which they stand."""
+    """Two replies at a turn, to be judged on one dimension in the order in which they stand.
+
+    `before` holds the conversations in which they were given, where these are not the turn's
+    context: in a talk of two turns each system has answered the first question in its own way.
+    """
 
     turn: Turn
     first: str
     second: str
     dimension: str
+    before: tuple[tuple[Message, ...], tuple[Message, ...]] | None = None
 
 
 @runtime_checkable
