@@ -104,7 +104,8 @@ def open_model(
 
     Args:
         name: `openai:NAME` or NAME is a model behind an OpenAI-compatible endpoint; `world` is the
-            care world, whose server is started in this process and ends with it.
+            care world, whose server is started in this process and ends with it. It may be told
+            how to err (`handrail world serve --help`): `world:wrong=0.1,latency_ms=50`.
         cache: file of answers. None is the user's own (`default_cache()`); for the world, which
             costs nothing, none.
         no_cache: keep no answers.
@@ -119,7 +120,8 @@ def open_model(
     from handrail.sampling.server import AnswerCache, Endpoint, EndpointSettings, Prices
 
     model = name.removeprefix("openai:")
-    world = model == "world" and "base_url" not in settings
+    kind, _, faults = model.partition(":")
+    world = kind == "world" and "base_url" not in settings
     if world:
         settings["base_url"] = "http://localhost/v1"  # until the limits are seen to be sound
     made = EndpointSettings.of(model=model, **settings)
@@ -132,7 +134,7 @@ def open_model(
     else:
         kept = AnswerCache(default_cache() if cache is None else cache)
     if world:
-        made = made.model_copy(update={"base_url": _world_url()})
+        made = made.model_copy(update={"base_url": _world_url(model, faults)})
     return Endpoint(made, kept, table)
 
 
@@ -193,14 +195,16 @@ def spent_lines(spent: Spent, currency: str = "USD") -> list[str]:
     return lines
 
 
-def _world_url() -> str:
+def _world_url(model: str, faults: str) -> str:
     """The base URL of a care world's server in this process, started for it."""
     import atexit
     from contextlib import ExitStack
 
+    from handrail.cli.verb import assignments
     from handrail.world.serve import serving
 
+    chosen = assignments([pair for pair in faults.split(",") if pair])
     stack = ExitStack()
-    url = stack.enter_context(serving())
+    url = stack.enter_context(serving(model, **chosen))
     atexit.register(stack.close)
     return url

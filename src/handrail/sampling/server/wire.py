@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 import time
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     import openai
 
 _SHOWN = 300  # characters of an endpoint's own words in an error
+_APART_S = 0.002  # between two requests: about what making and reading one takes a processor
 _FORMATS = ("response_format", "json_schema", "json_object", "structured output", "guided")
 # Words of a 400 that say which parameter the model does not take.
 _NOT_TAKEN = re.compile(r"unsupported|not supported|does not support|unrecognized|unknown|extra")
@@ -65,6 +67,7 @@ class Wire:
         self._dropped: set[str] = set()
         self._client: openai.AsyncOpenAI | None = None
         self._key = ""
+        self._next = 0.0  # when the next request may leave, on the loop's clock
 
     def open(self) -> None:
         """Make the client, with the environment's key.
@@ -109,9 +112,11 @@ class Wire:
 
         assert self._client is not None
         body = self._body(request, messages)
+        await self._turn()
         try:
-            response = await self._client.chat.completions.with_raw_response.create(**body)
-            content = response.content
+            # The client's typed call walks through all of the body, which takes longer than
+            # sending it.
+            data = await self._client.post("/chat/completions", body=body, cast_to=object)
         except openai.APITimeoutError:
             seconds = self.settings.timeout
             return Fault(f"no reply within {seconds:g} s", "retry", billed=True)
@@ -119,9 +124,22 @@ class Wire:
             return self._refused(error, body)
         except openai.APIConnectionError as error:
             return self._lost(error)
-        except openai.APIError as error:
-            return Fault(self._clean(str(error)), "retry", billed=True)
-        return self._read(content)
+        except (openai.APIError, ValueError) as error:  # such as a body that is no JSON
+            return Fault(f"no usable answer ({self._clean(str(error))})", "retry", billed=True)
+        return self._read(data)
+
+    async def _turn(self) -> None:
+        """Wait until the request before this one has had its time to be written.
+
+        Requests that are made side by side are all sent late, at the pace of their sum; and their
+        replies, coming together, keep them together. One after the other, they stay apart.
+        """
+        loop = asyncio.get_running_loop()
+        now = loop.time()
+        mine = max(now, self._next)
+        self._next = mine + _APART_S
+        if mine > now:
+            await asyncio.sleep(mine - now)
 
     def _body(self, request: Request, messages: Sequence[Message]) -> dict[str, Any]:
         body: dict[str, Any] = {
@@ -145,18 +163,17 @@ class Wire:
                 body["response_format"] = {"type": "json_object"}
         return {name: value for name, value in body.items() if name not in self._dropped}
 
-    def _read(self, content: bytes) -> Received | Fault:
-        """What an answer's body holds."""
+    def _read(self, data: Any) -> Received | Fault:
+        """What an answer's body holds; a text where the endpoint did not call it JSON."""
         try:
-            data = json.loads(content)
+            data = json.loads(data) if isinstance(data, str) else data
             choice = data["choices"][0]
             message = choice["message"]
             text, refusal = message.get("content") or "", message.get("refusal") or ""
             finish = choice.get("finish_reason") or "stop"
             served = str(data.get("model") or "")
         except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
-            start = content[:_SHOWN].decode("utf-8", "replace")
-            return Fault(f"its answer is no chat completion: {self._clean(start)}", "retry")
+            return Fault(f"its answer is no chat completion: {self._clean(str(data))}", "retry")
         if isinstance(text, list):  # some endpoints give the content in parts
             text = "".join(str(p.get("text", "")) for p in text if isinstance(p, dict))
         return Received(
