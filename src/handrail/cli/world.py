@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from handrail.cli.console import Console, count
+from handrail.cli.serve import serve
 from handrail.cli.verb import Verbs, assignments, set_option, verb
 
 command = Verbs(
@@ -136,3 +137,6 @@ def show(console: Console, seed: int, index: int) -> None:
 
     conversation = world.generate(1, seed, start=index)[0]
     console.result(conversation.model_dump(mode="json"), conversation_text(conversation))
+
+
+command.add(serve)

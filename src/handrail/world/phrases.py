@@ -23,7 +23,7 @@ def table(name: str) -> Any:
 
 
 @lru_cache(maxsize=16384)
-def _parts(template: str) -> tuple[tuple[str, Any], ...]:
+def template_parts(template: str) -> tuple[tuple[str, Any], ...]:
     """A template as (kind, value) pieces: text, choice (tuple of templates) or slot name."""
     pieces: list[tuple[str, Any]] = []
     last = 0
@@ -51,7 +51,7 @@ def fill(template: str, slots: Mapping[str, str], rng: Random) -> str:
 
 def _read(template: str, slots: Mapping[str, str], rng: Random) -> str:
     out: list[str] = []
-    for kind, value in _parts(template):
+    for kind, value in template_parts(template):
         if kind == "text":
             out.append(value)
         elif kind == "choice":
