@@ -85,7 +85,7 @@ def similar_pairs(
         alike_BN = np.round(np.asarray(alike_BN), 6)
         for b, alike_N in enumerate(alike_BN):
             i = start + b
-            alike_N[i] = -1.0
+            alike_N[i] = -np.inf
             near = np.argsort(-alike_N, kind="stable")[:most]
             for j in near[alike_N[near] >= least].tolist():
                 pairs[min(i, j), max(i, j)] = float(alike_N[j])
