@@ -16,7 +16,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from jinja2 import StrictUndefined, TemplateError, UndefinedError
+from jinja2 import StrictUndefined, Template, TemplateError, UndefinedError
 from jinja2.sandbox import SandboxedEnvironment
 
 from handrail.records import Message, SettingError, nearest
@@ -59,9 +59,7 @@ class Prompt:
         """
         given = {**values, "data": as_json({"task": self.name, **values})}
         try:
-            parts = [
-                (role, _JINJA.from_string(part).render(given).strip()) for role, part in self._parts
-            ]
+            parts = [(role, part.render(given).strip()) for role, part in self._compiled]
         except UndefinedError as error:
             known = ", ".join(sorted(given))
             raise SettingError(
@@ -75,6 +73,11 @@ class Prompt:
         if not messages:
             raise SettingError("the prompt comes out empty", "Write something in it", self.where)
         return tuple(messages)
+
+    @cached_property
+    def _compiled(self) -> list[tuple[Any, Template]]:
+        """The parts as templates: making one takes longer than a hundred uses of it."""
+        return [(role, _JINJA.from_string(part)) for role, part in self._parts]
 
     @cached_property
     def _parts(self) -> list[tuple[Any, str]]:
