@@ -12,7 +12,7 @@ from typing import Literal
 
 from handrail.records import Message
 from handrail.world.faults import REFUSAL, Faults, cut_off, malformed, mistaken, question_key
-from handrail.world.playing import breaking, dimensions, following, helping
+from handrail.world.playing import breaking, dimensions, following, helping, speaking, writing
 from handrail.world.playing.asked import Asked, CannotPlay, asked_in
 from handrail.world.playing.oracle import KeptOracle
 from handrail.world.playing.played import Played
@@ -35,6 +35,11 @@ TASKS: Mapping[str, Task] = {
     "tag_check": following.tag_check,
     "merge": following.merge,
     "violate": breaking.violate,
+    "paraphrase": writing.paraphrase,
+    "classify": writing.classify,
+    "questions": writing.questions,
+    "score_prompts": writing.score_prompts,
+    "reply": speaking.reply,
 }
 
 
@@ -75,7 +80,7 @@ class Player:
         if fault == "refuse":
             return Said(REFUSAL, declined=True, fault=fault)
         try:
-            played = self._played(messages)
+            played = self._played(messages, key)
         except CannotPlay as reason:
             return Said(f"I cannot answer this: {reason}.", declined=True)
         rng = self.faults.draws("spoilt", key)
@@ -85,8 +90,8 @@ class Player:
             return Said(cut_off(played.write(played.value)), finish="length", fault=fault)
         return Said(played.write(mistaken(played, fault, rng)), fault=fault)
 
-    def _played(self, messages: Sequence[Message]) -> Played:
-        asked = asked_in(messages)
+    def _played(self, messages: Sequence[Message], key: str) -> Played:
+        asked = asked_in(messages, key)
         if asked.task not in TASKS:
             known = ", ".join(TASKS)
             raise CannotPlay(f'the world does not play "{asked.task}"; it plays {known}')

@@ -32,8 +32,10 @@ class Entry:
     message: Message
 
 
-def asked_in(messages: Sequence[Message]) -> Asked:
+def asked_in(messages: Sequence[Message], draw: str = "") -> Asked:
     """What the newest JSON object with a "task" asks, of those in users' and system messages.
+
+    `draw` tells apart the draws of what may be said in several ways.
 
     Raises:
         CannotPlay: no message carries one.
@@ -42,7 +44,7 @@ def asked_in(messages: Sequence[Message]) -> Asked:
         if message.role != "assistant":
             data = _newest(message.content)
             if data is not None:
-                return Asked(data)
+                return Asked(data, draw)
     raise CannotPlay(
         "the world answers only prompts that carry their values as a JSON object with a "
         '"task" ({{ data }} in a prompt file), and this one carries none'
@@ -73,6 +75,7 @@ class Asked:
     """The values of a prompt. What is missing or of the wrong kind is told as `CannotPlay`."""
 
     data: Mapping[str, Any]
+    draw: str = ""
 
     @property
     def task(self) -> str:
@@ -167,6 +170,11 @@ class Asked:
     def turn(self) -> Turn:
         """The conversation so far under its playbook, as the oracle takes it."""
         return Turn(playbook=self.playbook, context=self.context)
+
+    @cached_property
+    def pairs(self) -> tuple[tuple[str, str], ...]:
+        """The conversation as checks take it: (role, text)."""
+        return tuple((m.role, m.content) for m in self.context)
 
     @cached_property
     def is_the_worlds(self) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from random import Random
@@ -16,8 +16,9 @@ from handrail.world.playing.oracle import KeptOracle
 from handrail.world.playing.played import Played
 from handrail.world.playing.rules import Known, values_of
 from handrail.world.playing.sentences import Parts
+from handrail.world.playing.templates import filled
 from handrail.world.playing.topics import matter, slots_of
-from handrail.world.slots import date, money, reference
+from handrail.world.slots import date, draw, money, reference
 from handrail.world.source import straight
 from handrail.world.speak import INVENTING
 
@@ -92,21 +93,17 @@ class _Case:
 
     @cached_property
     def rng(self) -> Random:
-        return Random(f"{self.rule.guardrail.text}\n{self.reply}")
+        return Random(self.asked.draw or f"{self.rule.guardrail.text}\n{self.reply}")
 
     @cached_property
     def slots(self) -> dict[str, str]:
         return slots_of(self.asked.context) | self.rule.slots
 
-    @cached_property
-    def pairs(self) -> tuple[tuple[str, str], ...]:
-        return tuple((m.role, m.content) for m in self.asked.context)
-
     def result(self, text: str) -> CheckResult:
         """What the guardrail's check says of a text."""
         check = self.rule.guardrail.check
         assert check is not None
-        return check.result(self.pairs, text)
+        return check.result(self.asked.pairs, text)
 
     def ways(self, kind: str) -> Iterator[str]:
         """Candidates of a kind, the most fitting first; none where the kind does not fit."""
@@ -159,6 +156,8 @@ class _Case:
         family = self.rule.family
         acts = [self._said(p) for p in self._broken_acts or family.say]
         self.rng.shuffle(acts)
+        if not any(acts):  # what was agreed was not said in the world's words
+            acts = [filled(p, self._drawn | self.slots, self.rng) for p in self._broken_acts]
         parts = Parts.of(self.reply)
         if self._broken_acts:
             asking = [at for at in range(len(parts)) if "?" in parts.only(at)]
@@ -207,14 +206,12 @@ class _Case:
         self.rng.shuffle(says)
         return says
 
+    @cached_property
+    def _drawn(self) -> dict[str, str]:
+        """Values for slots that the conversation does not fill."""
+        topic = matter(self.asked.context)
+        return draw(self.rng, topic.domain) if topic is not None else {}
+
     def _said(self, phrase: str) -> str:
         """A phrase with its slots filled; nothing where the conversation lacks one."""
         return filled(phrase, self.slots, self.rng)
-
-
-def filled(phrase: str, slots: Mapping[str, str], rng: Random) -> str:
-    """A phrase with its slots filled; nothing where one has no value."""
-    try:
-        return fill(phrase, slots, rng)
-    except KeyError:
-        return ""

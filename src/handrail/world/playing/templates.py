@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from functools import lru_cache
+from random import Random
 
-from handrail.world.phrases import template_parts
+from handrail.world.phrases import fill, template_parts
 
 ANY = r"[^\n]+?"
 
@@ -34,3 +35,11 @@ def _pattern(template: str, slots: Mapping[str, str], seen: set[str]) -> str:
             out.append(f"(?P={name})" if name in seen else f"(?P<{name}>{slots.get(name, ANY)})")
             seen.add(name)
     return "".join(out)
+
+
+def filled(phrase: str, slots: Mapping[str, str], rng: Random) -> str:
+    """A phrase with its slots filled; nothing where one has no value."""
+    try:
+        return fill(phrase, slots, rng)
+    except KeyError:
+        return ""

@@ -33,13 +33,10 @@ def is_the_worlds(context: Sequence[Message]) -> bool:
     return matter(context) is not None
 
 
-@lru_cache(maxsize=4096)
-def _read(templates: tuple[str, ...], text: str) -> tuple[tuple[str, str], ...]:
-    for template in templates:
-        match = pattern_of(template, _SHAPES).search(text)
-        if match is not None:
-            return tuple((k, v) for k, v in match.groupdict().items() if v)
-    return ()
+def _read(template: str, text: str) -> dict[str, str]:
+    """The slots of a template that a text holds; none where it does not."""
+    match = pattern_of(template, _SHAPES).search(text)
+    return {k: v for k, v in match.groupdict().items() if v} if match else {}
 
 
 _SHAPES = (
@@ -51,6 +48,7 @@ _SHAPES = (
     ("last4", r"\d{4}"),
     ("year", r"\d{4}"),
     ("wait", r"\d+ (?:business )?\w+"),
+    *((name, r"(?-i:[A-Z])[a-z]+day") for name in ("weekday", "weekday2")),
     ("idvalue", r"\w+"),
 )
 
@@ -60,18 +58,20 @@ def slots_of(context: Sequence[Message]) -> dict[str, str]:
     topic = matter(context)
     common = table("common")
     shown: list[str] = [*common["case_card"], common["general"]["howlong"]["tool"]]
+    told: list[str] = [*common["give_name"]]
     slots: dict[str, str] = {}
     if topic is not None:
         slots["problem"] = topic.data["problem"]
         shown += [topic.data["card"], *(a["tool"] for a in topic.data["asks"] if "tool" in a)]
+        told += [t for t in (*topic.data["open"], *topic.data["action"]["want"]) if "<" in t]
     for message in context:
         text = straight(message.content)
         if message.role == "tool":
-            for template in shown:
-                slots |= dict(_read((template,), text))
-            slots |= dict(_read(_SINCE, text))
+            for template in (*shown, *_SINCE):
+                slots |= _read(template, text)
         elif message.role == "user":
-            slots |= dict(_read(tuple(common["give_name"]), text))
+            for template in told:
+                slots |= {k: v for k, v in _read(template, text).items() if k not in slots}
     if "first" in slots:
         slots["name"] = slots["first"]
     return slots
