@@ -86,7 +86,7 @@ def test_a_lying_model_is_told_and_then_asked_for_another_kind() -> None:
     model.scripts["violate"] = honest_later
     broken = break_replies(points, model.asking(), WordJudge())
     assert broken.counts["tries"] == 3
-    assert broken.turns[0].tags["break"] == KINDS[(KINDS.index(points[0].kind) + 1) % 4]
+    assert broken.turns[0].tags["break"] != points[0].kind
     assert [len(seen) for seen in model.seen] == [2, 4, 2]  # the second try tells what was wrong
     assert model.seen[1][2].content == "hello, 6 days"
     assert "does not see it break" in model.seen[1][3].content
@@ -188,6 +188,18 @@ def test_a_batch_judge_is_asked_at_once_and_limits_end_the_tries() -> None:
     assert judge.batches == [8, 3]
     assert broken.counts == {"points": 8, "made": 3, "failed": 5, "tries": 8}
     assert by_reason(broken.skipped) == {"the limit on requests or cost was reached": 5}
+
+
+def test_a_kind_that_the_model_declines_is_not_tried_twice_and_the_others_stay_level() -> None:
+    def picky(data: dict[str, Any]) -> Any:
+        return "I cannot do that." if data["kind"] == "forbidden act" else breaking(data)
+
+    points, _ = choose_points(TURNS)
+    broken = break_replies(points, Scripted(violate=picky).asking(), WordJudge())
+    assert broken.counts == {"points": 8, "made": 8, "failed": 0, "tries": 10}
+    counts = [n for kind, n in broken.kinds.items() if kind != "forbidden act"]
+    assert broken.kinds["forbidden act"] == 0
+    assert max(counts) - min(counts) <= 1
 
 
 NAMES = st.lists(st.integers(0, 30), unique=True, min_size=1, max_size=30)

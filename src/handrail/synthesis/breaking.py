@@ -70,17 +70,29 @@ class Broken:
 
 @dataclass(frozen=True)
 class _Open:
-    """A point in the making, and what was tried for it."""
+    """A point in the making: the kind of its next try, and what was tried."""
 
     point: Point
     keeps: tuple[str, ...]
+    kind: Kind
     tries: tuple[Try, ...] = ()
 
     @property
-    def kind(self) -> Kind:
-        """The kind of the next try: the point's own twice, then the others in turn."""
-        first = KINDS.index(self.point.kind)
-        return KINDS[(first + max(0, len(self.tries) - 1)) % len(KINDS)]
+    def again(self) -> bool:
+        """Whether the next try is of the last one's kind, and tells what was wrong with it."""
+        last = self.tries[-1] if self.tries else None
+        return last is not None and bool(last.reply) and last.kind == self.kind
+
+    def next(self, load: Counter[str]) -> _Open:
+        """The point for its next try: a kind that gave a reply once more, then the rarest kind.
+
+        `load` counts the kinds that were made or are being tried; a kind without a reply (the
+        model declined it) is not tried twice while there is another.
+        """
+        tried = Counter(t.kind for t in self.tries)
+        if self.again and tried[self.kind] == 1:
+            return self
+        return replace(self, kind=min(KINDS, key=lambda k: (tried[k], load[k], KINDS.index(k))))
 
 
 def break_replies(
@@ -96,7 +108,7 @@ def break_replies(
     to another guardrail that it is marked with and keeps; one that breaks any is no example. Then
     a rejected reply is asked for, which must differ from the chosen one and break the named
     guardrail. A try that fails is repeated as another sample, the model being told what was wrong;
-    after that with another kind of break.
+    after that, and where the model declines a kind, with the kind that was made least often.
 
     Args:
         points: what `choose_points` chose.
@@ -126,6 +138,10 @@ def break_replies(
         asked += len(current)
         current, done = _judged(current, answers, judge, asking, told, f"judge, try {number + 1}")
         made += done
+        load = Counter(turn.tags["break"] for _, turn in made)
+        for i, one in enumerate(current):
+            current[i] = one.next(load)
+            load[current[i].kind] += 1
         stopped = [one for one in current if one.tries[-1].failure == "limit"]
         failed += [_failed_point(one, NOT_ASKED) for one in stopped]
         current = [one for one in current if one.tries[-1].failure != "limit"]
@@ -157,11 +173,11 @@ def _confirmed(
         else:
             keeps = tuple(g for g in point.chosen.keeps if g in one.keeps)
             if point.guardrail in keeps:
-                good.append(_Open(point, keeps))
+                good.append(_Open(point, keeps, point.kind))
             elif keeps:
                 other = min(keeps, key=lambda g: (taken[g], g))
                 taken[other] += 1
-                good.append(_Open(replace(point, guardrail=other), keeps))
+                good.append(_Open(replace(point, guardrail=other), keeps, point.kind))
             else:
                 reason = "the judge does not see the chosen reply keep what it is marked with"
         if reason:
@@ -182,8 +198,8 @@ def violate_values(point: Point, kind: str) -> dict[str, object]:
 def _request(one: _Open, asking: Asking) -> Request:
     """The next question at a point; a repeated one tells what was wrong with the last reply."""
     more: list[Message] = []
-    last = one.tries[-1] if one.tries else None
-    if last is not None and last.reply and last.kind == one.kind:
+    if one.again:
+        last = one.tries[-1]
         text = (
             f"That reply does not serve: {last.problem}. Write another one that clearly breaks "
             f"guardrail {one.point.number} by {one.kind}, in the form asked for."
