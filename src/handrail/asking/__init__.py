@@ -11,7 +11,7 @@ from handrail.asking.patterns import (
     ResultReading,
     Score,
 )
-from handrail.asking.prompt import Prompt, Prompts, as_json, prompt_names
+from handrail.asking.prompt import Prompt, Prompts, as_json, export_prompts, prompt_names
 from handrail.asking.reading import Form, JsonReading, Text, TextReading, strict_schema
 from handrail.asking.rounds import repair_messages
 
@@ -32,6 +32,7 @@ __all__ = [
     "Text",
     "TextReading",
     "as_json",
+    "export_prompts",
     "prompt_names",
     "repair_messages",
     "strict_schema",

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -19,7 +19,7 @@ from typing import Any
 from jinja2 import StrictUndefined, Template, TemplateError, UndefinedError
 from jinja2.sandbox import SandboxedEnvironment
 
-from handrail.records import Message, SettingError, nearest
+from handrail.records import Message, SettingError, atomic_write, nearest
 
 PACKAGED = Path(__file__).parent / "files"
 _PART = re.compile(r"^--- (system|user|assistant) ---[ \t]*$", re.MULTILINE)
@@ -145,6 +145,35 @@ class Prompts:
 def prompt_names() -> list[str]:
     """The names of all prompts."""
     return sorted(path.stem for path in PACKAGED.glob("*.jinja"))
+
+
+def export_prompts(folder: str | Path, names: Sequence[str] = ()) -> list[Path]:
+    """Copy packaged prompts into a folder, to be edited there and given as `--prompts`.
+
+    Args:
+        folder: made where there is none.
+        names: which ones; all where none is named.
+
+    Returns:
+        The files written.
+
+    Raises:
+        SettingError: an unknown name, or a file that stands there already with another text.
+        RunError: a file cannot be written.
+    """
+    packaged = Prompts()
+    texts = {Path(folder) / f"{n}.jinja": packaged[n].text for n in names or prompt_names()}
+    if Path(folder).exists() and not Path(folder).is_dir():
+        raise SettingError(f"{folder} is no folder", "Name another")
+    for path, text in texts.items():
+        if path.exists() and path.read_bytes() != text.encode("utf-8"):
+            raise SettingError(
+                f"{path} was edited already", "Choose another folder, or delete the file first"
+            )
+    for path, text in texts.items():
+        with atomic_write(path) as file:
+            file.write(text)
+    return list(texts)
 
 
 def as_json(value: Any) -> str:

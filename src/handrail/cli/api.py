@@ -18,7 +18,10 @@ from handrail.cli.exchange import convert, export, feedback_turns, import_, list
 from handrail.cli.files import as_turns, read_config, read_playbook, read_records, records_out
 from handrail.cli.fit import Fitted, train
 from handrail.cli.fit_settings import training_settings
+from handrail.cli.judge_evaluation import JudgeEvaluation, judge_eval
+from handrail.cli.judge_reproduction import judge_reproduce
 from handrail.cli.judging import Judged, judge
+from handrail.cli.llm import open_model, open_sampler
 from handrail.cli.peek import record_text
 from handrail.cli.runs import list_recipes, recipe_settings, report, run
 from handrail.records import (
@@ -37,6 +40,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Fitted",
     "Generated",
+    "JudgeEvaluation",
     "Judged",
     "chat",
     "check",
@@ -48,9 +52,13 @@ __all__ = [
     "generate",
     "import_",
     "judge",
+    "judge_eval",
+    "judge_reproduce",
     "list_recipes",
     "list_sources",
     "load",
+    "open_model",
+    "open_sampler",
     "pretrain_world",
     "read",
     "read_config",

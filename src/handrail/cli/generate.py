@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from handrail.cli.console import Console, count
+from handrail.cli.llm import llm_options
 from handrail.cli.verb import on_error_option, style_option, verb
 
 
@@ -15,8 +16,15 @@ from handrail.cli.verb import on_error_option, style_option, verb
     "handrail generate --model world --turns test.jsonl --out base.jsonl",
     "handrail generate --model runs/ipo/final --turns test.jsonl --out ipo.jsonl --n 4",
     "handrail generate --model ./my-model --style chat --turns test.jsonl --out mine.jsonl",
+    "handrail generate --model openai:gpt-4o-mini --max-cost 2 --turns test.jsonl --out gpt.jsonl",
 )
-@click.option("--model", default="world", show_default=True, help="Hub name or folder, or 'world'.")
+@click.option(
+    "--model",
+    default="world",
+    show_default=True,
+    help="Hub name or folder, or 'world'; openai:NAME is a model behind an OpenAI-compatible "
+    "endpoint, for which the options from --base-url on are.",
+)
 @click.option("--turns", required=True, help="Turns (or conversations) to reply to.")
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Turns with replies.")
 @click.option("--n", type=int, default=1, show_default=True, help="Replies per turn.")
@@ -40,6 +48,7 @@ from handrail.cli.verb import on_error_option, style_option, verb
     help="A prompt without room for --max-tokens: an error, left out, or without its oldest "
     "messages.",
 )
+@llm_options
 def command(
     console: Console,
     model: str,
@@ -49,7 +58,7 @@ def command(
     on_long: Any,
     dtype: Any,
     style: Any,
-    **draw: Any,
+    **given: Any,
 ) -> None:
     """Write a model's replies to the turns of a file.
 
@@ -58,14 +67,23 @@ def command(
     """
     from handrail.cli import api
     from handrail.cli.files import apart, read_turns, records_out
+    from handrail.cli.llm import given_llm, no_llm, spent_lines
 
     apart(out, turns)
     records_out(out)
     console.kept = "Nothing was written."
-    api.sampling(**draw)  # refuses what cannot be before the model is loaded
+    asking = given_llm(given)
+    params = api.sampling(**given)  # refuses what cannot be before the model is loaded
     read = read_turns(console, turns, on_error)
-    sampler = api.load(model, dtype=dtype, style=style)
-    made = api.generate(read, sampler, on_long=on_long, progress=console.progress, **draw)
+    if model.startswith("openai:"):
+        server = api.open_sampler(model, **asking)
+        estimate = server.estimate(read.records, params)
+        console.say(estimate.text if estimate else "")
+        sampler: Any = server
+    else:
+        no_llm(asking, f"the model '{model}' runs in this process")
+        sampler = api.load(model, dtype=dtype, style=style)
+    made = api.generate(read, sampler, on_long=on_long, progress=console.progress, **given)
     api.write(out, made.turns)
     summary = made.summary() | {"out": str(out)}
     said = count(summary["replies"], "reply", "replies")
@@ -81,4 +99,5 @@ def command(
         )
     if len(reasons) > 5:
         lines.append(f"... and {sum(n for _, n in reasons[5:]):,} more, for other reasons")
+    lines += spent_lines(made.spent) if made.spent else []
     console.result(summary, "\n".join(lines))

@@ -28,9 +28,11 @@ VERBS = {
     "train": "Train a model on turns with feedback.",
     "generate": "Write a model's replies to turns.",
     "judge": "Judge replies of two or more systems at the same turns.",
+    "judge-eval": "Measure judges by comparisons that people judged too.",
     "report": "Write a run's report again.",
     "chat": "Talk to a model under a playbook and see what it breaks.",
     "world": "The built-in care world: conversations, playbooks, base model.",
+    "prompts": "What language models are asked: list, show and copy the prompts.",
     "doctor": "Say what this machine can do.",
 }
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -13,7 +13,7 @@ import click
 
 if TYPE_CHECKING:
     from handrail.records import Spent
-    from handrail.sampling.server import AnswerCache, Endpoint, Prices
+    from handrail.sampling.server import AnswerCache, Endpoint, Prices, ServerSampler
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -92,6 +92,26 @@ def llm_options(function: F) -> F:
     return made
 
 
+def given_llm(options: dict[str, Any]) -> dict[str, Any]:
+    """Take the options of `llm_options` that were given out of a command's options."""
+    prompts = options.pop("prompts")
+    llm: dict[str, Any] = options.pop("llm")
+    return llm | ({} if prompts is None else {"prompts": prompts})
+
+
+def no_llm(given: Mapping[str, Any], because: str) -> None:
+    """Refuse options of asking a language model where none is asked.
+
+    Raises:
+        SettingError: there are some.
+    """
+    from handrail.records import SettingError
+
+    if given:
+        names = ", ".join(f"--{name.replace('_', '-')}" for name in given)
+        raise SettingError(f"{names}: {because}, so no endpoint is asked", "Leave it out")
+
+
 def open_model(
     name: str,
     *,
@@ -136,6 +156,20 @@ def open_model(
     if world:
         made = made.model_copy(update={"base_url": _world_url(model, faults)})
     return Endpoint(made, kept, table)
+
+
+def open_sampler(model: str, prompts: str | Path | None = None, **llm: Any) -> ServerSampler:
+    """A model behind an endpoint that writes replies, with the prompt `reply`.
+
+    Args:
+        model: as in `open_model`, which takes the other arguments too.
+        prompts: folder of prompts that go before the packaged ones.
+        **llm: what `open_model` takes.
+    """
+    from handrail.asking import Prompts
+    from handrail.sampling.server import ServerSampler
+
+    return ServerSampler(open_model(model, **llm), Prompts(prompts))
 
 
 def default_cache() -> Path:

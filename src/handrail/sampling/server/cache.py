@@ -142,6 +142,22 @@ class AnswerCache:
                 self._thread.start()
             self._changed.notify_all()
 
+    def totals(self) -> dict[str, tuple[int, Usage]]:
+        """How many answers are kept of each prompt (name and version), and their tokens.
+
+        Raises:
+            RunError: the file cannot be read.
+        """
+        self.flush()
+        sums = "count(*), sum(prompt_tokens), sum(completion_tokens)"
+        with self._told():
+            db = self._open()
+            try:
+                rows = db.execute(f"SELECT prompt, {sums} FROM answers GROUP BY prompt ORDER BY 1")
+                return {prompt: (n, Usage(a, b)) for prompt, n, a, b in rows.fetchall()}
+            finally:
+                db.close()
+
     def flush(self) -> None:
         """Wait until all that was to be kept is in the file, or `problem` says why not."""
         with self._changed:

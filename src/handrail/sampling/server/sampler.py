@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 
 from handrail.asking import Prompts, show
@@ -16,13 +15,16 @@ from handrail.records import (
     SamplingParams,
     Turn,
 )
+from handrail.sampling.server.endpoint import Endpoint
+from handrail.sampling.server.prices import Estimate
 from handrail.sampling.server.reading import CutText
 
 
 class ServerSampler:
     """Draws replies with the prompt `reply`; each draw of a turn is a question of its own.
 
-    `failures` counts by kind the draws that gave no reply; they are missing from the lists.
+    `failures` holds the draws of the last call that gave no reply, with the ids of their turns;
+    they are missing from the lists.
     """
 
     def __init__(
@@ -30,7 +32,7 @@ class ServerSampler:
     ) -> None:
         self.model, self.name = model, name or model.name
         self._prompt = (prompts or Prompts())["reply"]
-        self.failures: Counter[str] = Counter()
+        self.failures: list[tuple[str, Failure]] = []
 
     def sample(
         self,
@@ -39,7 +41,26 @@ class ServerSampler:
         progress: AskProgress | None = None,
     ) -> list[list[Sample]]:
         """`params.n` replies to each turn, fewer where draws failed."""
-        requests = [
+        requests = self.requests(turns, params)
+        answers = iter(self.model.ask(requests, progress))
+        drawn = [[next(answers) for _ in range(params.n)] for _ in turns]
+        self.failures = [
+            (turn.id, one)
+            for turn, row in zip(turns, drawn, strict=True)
+            for one in row
+            if isinstance(one, Failure)
+        ]
+        return [[_sample(one) for one in row if isinstance(one, Answer)] for row in drawn]
+
+    def estimate(self, turns: Sequence[Turn], params: SamplingParams) -> Estimate | None:
+        """What `sample` would take, about; None for a model without prices."""
+        if not isinstance(self.model, Endpoint):
+            return None
+        return self.model.estimate(self.requests(turns, params))
+
+    def requests(self, turns: Sequence[Turn], params: SamplingParams) -> list[Request]:
+        """What `sample` asks: for each turn `params.n` draws."""
+        return [
             Request(
                 task=self._prompt.name,
                 version=self._prompt.version,
@@ -56,11 +77,6 @@ class ServerSampler:
             for messages in [self._prompt.render(show.turn(turn))]
             for draw in range(params.n)
         ]
-        answers = iter(self.model.ask(requests, progress))
-        drawn = [[next(answers) for _ in range(params.n)] for _ in turns]
-        for failed in (one for row in drawn for one in row if isinstance(one, Failure)):
-            self.failures[failed.kind] += 1
-        return [[_sample(one) for one in row if isinstance(one, Answer)] for row in drawn]
 
 
 def _sample(answer: Answer) -> Sample:
