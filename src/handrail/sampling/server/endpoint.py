@@ -192,9 +192,9 @@ class Endpoint:
 
     def _tell(self, asked: Asked) -> None:
         """Warn of what the user would not see in the answers."""
-        for note in self._rounds.wire.notes[self._told :]:
+        for note in self._rounds.wire.dialect.notes[self._told :]:
             self._warn(note)
-        self._told = len(self._rounds.wire.notes)
+        self._told = len(self._rounds.wire.dialect.notes)
         if self.cache is not None and self.cache.problem and not self._cache_told:
             self._cache_told = True
             self._warn(

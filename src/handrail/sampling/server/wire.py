@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import re
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, Literal
 
 from handrail.records import Message, ModelError, Request, Usage
+from handrail.sampling.server.dialect import Dialect
 from handrail.sampling.server.settings import NO_KEY, EndpointSettings
 
 if TYPE_CHECKING:
@@ -19,9 +19,6 @@ if TYPE_CHECKING:
 
 _SHOWN = 300  # characters of an endpoint's own words in an error
 _APART_S = 0.002  # between two requests: about what making and reading one takes a processor
-_FORMATS = ("response_format", "json_schema", "json_object", "structured output", "guided")
-# Words of a 400 that say which parameter the model does not take.
-_NOT_TAKEN = re.compile(r"unsupported|not supported|does not support|unrecognized|unknown|extra")
 
 
 @dataclass(frozen=True)
@@ -53,18 +50,11 @@ class Fault:
 
 
 class Wire:
-    """Sends requests to one endpoint, in the form that it turns out to take.
-
-    Strict JSON schemas where the endpoint knows them, else JSON objects, else words; and without
-    the parameters that the model refuses by name. What was found out is told once, in `notes`.
-    """
+    """Sends requests to one endpoint, in the form that it turns out to take (`dialect`)."""
 
     def __init__(self, settings: EndpointSettings) -> None:
         self.settings = settings
-        self.notes: list[str] = []
-        self._form: Literal["schema", "object", "text"] = "schema"
-        self._tokens = "max_tokens"
-        self._dropped: set[str] = set()
+        self.dialect = Dialect(settings.model)
         self._client: openai.AsyncOpenAI | None = None
         self._key = ""
         self._next = 0.0  # when the next request may leave, on the loop's clock
@@ -111,7 +101,7 @@ class Wire:
         import openai
 
         assert self._client is not None
-        body = self._body(request, messages)
+        body = self.dialect.body(request, messages)
         await self._turn()
         try:
             # The client's typed call walks through all of the body, which takes longer than
@@ -140,28 +130,6 @@ class Wire:
         self._next = mine + _APART_S
         if mine > now:
             await asyncio.sleep(mine - now)
-
-    def _body(self, request: Request, messages: Sequence[Message]) -> dict[str, Any]:
-        body: dict[str, Any] = {
-            "model": self.settings.model,
-            "messages": [{"role": m.role, "content": m.content} for m in messages],
-            self._tokens: request.max_tokens,
-            "temperature": request.temperature,
-            "top_p": request.top_p,
-        }
-        if request.seed is not None:
-            # Another draw of the same question is another seed, or it would be the same reply.
-            body["seed"] = request.seed + request.sample
-        if request.top_p == 1.0:
-            del body["top_p"]  # the default; some models take no such parameter
-        schema = request.reading.schema
-        if schema is not None and schema.get("type") == "object":
-            if self._form == "schema":
-                named = {"name": _plain(request.task), "schema": schema, "strict": True}
-                body["response_format"] = {"type": "json_schema", "json_schema": named}
-            elif self._form == "object":
-                body["response_format"] = {"type": "json_object"}
-        return {name: value for name, value in body.items() if name not in self._dropped}
 
     def _read(self, data: Any) -> Received | Fault:
         """What an answer's body holds; a text where the endpoint did not call it JSON."""
@@ -202,38 +170,11 @@ class Wire:
                 "stop",
                 "Check the model's name and the base URL (it often ends in /v1)",
             )
-        if status in (400, 422, 501) and self._adapted(words.lower(), body):
+        if status in (400, 422, 501) and self.dialect.adapted(words.lower(), body):
             return Fault(told, "resend")
         if status in (408, 409, 425, 429) or status >= 500:
             return Fault(told, "retry", wait=_wait(error.response.headers))
         return Fault(told, "fail")
-
-    def _adapted(self, words: str, body: dict[str, Any]) -> bool:
-        """Whether the request can be sent in another form, after a refusal in these words."""
-        if "response_format" in body and any(word in words for word in _FORMATS):
-            sent = body["response_format"]["type"]
-            if sent == "json_schema" and self._form == "schema":
-                self._form = "object"
-                self.notes.append(
-                    "the endpoint takes no JSON schemas: JSON objects are asked for instead"
-                )
-            elif sent == "json_object" and self._form == "object":
-                self._form = "text"
-                self.notes.append(
-                    "the endpoint has no structured output: replies are read as they come, and "
-                    "asked for again where they cannot be"
-                )
-            return True
-        if "max_tokens" in body and "max_completion_tokens" in words:
-            self._tokens = "max_completion_tokens"
-            return True
-        for name in ("temperature", "seed", "top_p"):
-            if name in body and name in words and _NOT_TAKEN.search(words):
-                if name not in self._dropped:
-                    self._dropped.add(name)
-                    self.notes.append(f"the model takes no {name}: its own default is used")
-                return True
-        return False
 
     def _lost(self, error: openai.APIConnectionError) -> Fault:
         """A connection that could not be made, or broke."""
@@ -257,12 +198,9 @@ class Wire:
         return line if len(line) <= _SHOWN else line[: _SHOWN - 3] + "..."
 
     def _scrub(self, text: str) -> str:
-        return text if self._key in ("", NO_KEY) else text.replace(self._key, "(the key)")
-
-
-def _plain(task: str) -> str:
-    """A schema's name, of the letters that endpoints allow."""
-    return re.sub(r"[^A-Za-z0-9_-]", "_", task)[:64] or "answer"
+        """The text without the key, and without half surrogate pairs, which no file takes."""
+        whole = text.encode("utf-8", "replace").decode()
+        return whole if self._key in ("", NO_KEY) else whole.replace(self._key, "(the key)")
 
 
 def _usage(data: Any) -> Usage | None:
