@@ -8,7 +8,9 @@ from handrail.judges.compare import (
     Progress,
     assess_systems,
     compare_each,
+    compare_shown,
     compare_systems,
+    showings,
 )
 from handrail.judges.graders import (
     MTSingleGrader,
@@ -49,5 +51,7 @@ __all__ = [
     "assess_systems",
     "checked_rubric",
     "compare_each",
+    "compare_shown",
     "compare_systems",
+    "showings",
 ]

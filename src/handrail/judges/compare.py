@@ -27,7 +27,8 @@ from handrail.records import (
 
 Progress = Callable[[int, int], None]  # (done, total)
 Replies = Mapping[str, Sequence[str | None]]  # system -> one reply per turn, None where it failed
-Contexts = Mapping[str, Sequence[tuple[Message, ...]]]  # system -> the conversation before each
+# System -> the conversation before each of its replies; None where it gave none.
+Contexts = Mapping[str, Sequence[tuple[Message, ...] | None]]
 
 
 @dataclass(frozen=True)
@@ -92,23 +93,45 @@ def compare_systems(
     Raises:
         HandrailError: unknown systems in `pairs`, or replies that do not match the turns.
     """
+    laid_out = showings(turns, replies_by_system, pairs, dimensions, orders, contexts)
+    return compare_shown(judge, laid_out, progress)
+
+
+def showings(
+    turns: Sequence[Turn],
+    replies_by_system: Replies,
+    pairs: Sequence[tuple[str, str]],
+    dimensions: Sequence[str] = DIMENSIONS,
+    orders: Orders = BOTH,
+    contexts: Contexts | None = None,
+) -> list[Showing]:
+    """What `compare_systems` shows a judge, in its order; arguments and errors are its own."""
     _check(turns, replies_by_system)
     for name in (name for pair in pairs for name in pair):
         if name not in replies_by_system:
             raise SettingError(
                 f"there are no replies of '{name}'", nearest(name, replies_by_system)
             )
-    asked = [
-        _Asked(turn, _Said.of(i, a, *given), _Said.of(i, b, *given), dimension, swapped)
-        for given in [(replies_by_system, contexts)]
+
+    def said(name: str, i: int) -> _Said:
+        return _Said(name, replies_by_system[name][i], contexts[name][i] if contexts else None)
+
+    return [
+        Showing(turn, said(a, i), said(b, i), dimension, swapped)
         for i, turn in enumerate(turns)
         for a, b in pairs
         for dimension in dimensions
         for swapped in orders.swaps(turn.id, a, b)
     ]
-    shown = [one.comparison for one in asked if one.comparison is not None]
-    answers = iter(compare_each(judge, shown, progress))
-    return [one.told(judge.name, answers) for one in asked]
+
+
+def compare_shown(
+    judge: Judge, shown: Sequence[Showing], progress: Progress | None = None
+) -> list[Verdict | JudgeError]:
+    """The judge's verdicts on what `showings` laid out."""
+    asked = [one.comparison for one in shown if one.comparison is not None]
+    answers = iter(compare_each(judge, asked, progress))
+    return [one.told(judge.name, answers) for one in shown]
 
 
 def compare_each(
@@ -133,14 +156,10 @@ class _Said:
     reply: str | None
     before: tuple[Message, ...] | None
 
-    @classmethod
-    def of(cls, i: int, name: str, replies: Replies, contexts: Contexts | None) -> _Said:
-        return cls(name, replies[name][i], contexts[name][i] if contexts else None)
-
 
 @dataclass(frozen=True)
-class _Asked:
-    """One judgement of (a, b), b shown first where `swapped`."""
+class Showing:
+    """One judgement of (a, b) that is due, b shown first where `swapped`."""
 
     turn: Turn
     a: _Said

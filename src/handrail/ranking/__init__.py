@@ -12,6 +12,7 @@ from handrail.ranking.comparisons import (
     flip_rate,
 )
 from handrail.ranking.connected import Apart
+from handrail.ranking.elo import elo
 from handrail.ranking.estimates import (
     Estimate,
     Partition,
@@ -21,6 +22,7 @@ from handrail.ranking.estimates import (
     ratio_over_seeds,
     wilson,
 )
+from handrail.ranking.grades import GradeRow, grade_difference, grade_rows
 from handrail.ranking.kappa import Kappa, cohen
 from handrail.ranking.length import (
     LengthControlled,
@@ -28,6 +30,8 @@ from handrail.ranking.length import (
     length_controlled,
 )
 from handrail.ranking.matches import Matches, matches_of
+from handrail.ranking.matrix import WinCell, WinMatrix, win_matrix
+from handrail.ranking.normal import normal_interval, rank_correlation, standard_error
 from handrail.ranking.paired import (
     PairedDifference,
     PTest,
@@ -36,6 +40,16 @@ from handrail.ranking.paired import (
     paired_over_seeds,
     sign_flip,
 )
+from handrail.ranking.points import Points, PointsTable, merge, winning_points
+from handrail.ranking.power import (
+    Design,
+    SampleSize,
+    detectable,
+    paired_shares,
+    power_of,
+    sample_size,
+)
+from handrail.ranking.preferences import Preferences, preferences
 from handrail.ranking.seeds import SeedDifference, difference_over_seeds, t_interval
 from handrail.ranking.strengths import Rated, Ratings, bradley_terry
 from handrail.ranking.systems import (
@@ -47,6 +61,13 @@ from handrail.ranking.systems import (
     system_difference,
     system_rates,
 )
+from handrail.ranking.voting import (
+    RankedPairs,
+    borda,
+    ranked_pairs,
+    ranked_pairs_winners,
+    support,
+)
 
 __all__ = [
     "Agreement",
@@ -54,7 +75,9 @@ __all__ = [
     "Bins",
     "BreachCell",
     "BreachTable",
+    "Design",
     "Estimate",
+    "GradeRow",
     "Kappa",
     "LengthControlled",
     "Matches",
@@ -62,37 +85,62 @@ __all__ = [
     "PairResult",
     "PairedDifference",
     "Partition",
+    "Points",
+    "PointsTable",
+    "Preferences",
+    "RankedPairs",
     "Rated",
     "Ratings",
     "Reliability",
     "Resampling",
+    "SampleSize",
     "SeedDifference",
     "SystemRate",
+    "WinCell",
+    "WinMatrix",
     "WinRate",
     "WinRule",
     "agreement",
+    "borda",
     "bradley_terry",
     "breach_table",
     "clusters_of",
     "cohen",
     "compare_pairs",
+    "detectable",
     "difference_over_seeds",
+    "elo",
     "fleiss",
     "flip_rate",
+    "grade_difference",
+    "grade_rows",
     "instruction_difficulty",
     "krippendorff",
     "length_controlled",
     "matches_of",
     "mcnemar_exact",
+    "merge",
+    "normal_interval",
     "paired_difference",
     "paired_over_seeds",
+    "paired_shares",
+    "power_of",
+    "preferences",
+    "rank_correlation",
+    "ranked_pairs",
+    "ranked_pairs_winners",
     "rate",
     "rate_over_seeds",
     "ratio_over_seeds",
+    "sample_size",
     "scores",
     "sign_flip",
+    "standard_error",
+    "support",
     "system_difference",
     "system_rates",
     "t_interval",
     "wilson",
+    "win_matrix",
+    "winning_points",
 ]

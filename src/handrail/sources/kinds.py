@@ -15,6 +15,7 @@ from handrail.records import (
     Guardrail,
     JudgeError,
     Playbook,
+    Rating,
     RecordError,
     SettingError,
     Turn,
@@ -32,6 +33,7 @@ KINDS: tuple[tuple[str, type[BaseModel]], ...] = (
     ("problem", JudgeError),
     ("context", Turn),
     ("replies", Turn),
+    ("low", Rating),
 )
 YAML = (".yaml", ".yml")
 # What these fields hold; a transcript may have a playbook's name, or one text, under the same name.
