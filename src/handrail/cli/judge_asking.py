@@ -37,7 +37,9 @@ def ask_pairs(
         turn, a, b, dimension = key
         on = dimension if dimension in known or not known else known[0]
         for swapped in (False, True):
-            shown = (texts[turn, b], texts[turn, a]) if swapped else (texts[turn, a], texts[turn, b])
+            shown = (
+                (texts[turn, b], texts[turn, a]) if swapped else (texts[turn, a], texts[turn, b])
+            )
             asked.append((key, swapped, Comparison(turns[turn], *shown, on)))
     said = compare_each(judge, [comparison for _, _, comparison in asked], progress)
     return [_told(one, key, swapped) for one, (key, swapped, _) in zip(said, asked, strict=True)]

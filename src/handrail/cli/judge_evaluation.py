@@ -6,14 +6,13 @@ import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import partial
-from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from handrail.cli.files import records_out
 from handrail.cli.judge_asking import ask_pairs, rate
 from handrail.cli.judge_raters import Rater, rater
-from handrail.cli.judging import errors_beside
+from handrail.cli.judged import errors_beside
 from handrail.ranking.estimates import DEFAULT, Estimate, Resampling
 from handrail.ranking.graded import GraderScore
 from handrail.ranking.labellers import People, people
@@ -233,7 +232,7 @@ def _verdicts(one: Rater, by: str, labelled: Labelled, labels: Labels) -> Verdic
     """What the data set holds of a recorded judge; None of one that is asked, or that labelled."""
     if not one.recorded or is_by(one.recorded, by):
         return None
-    said = chain(labelled.verdicts, labelled.errors)
+    said: list[Verdict | JudgeError] = [*labelled.verdicts, *labelled.errors]
     found = Verdicts.of(one.name, labels, [v for v in said if v.judge == one.recorded])
     return found if found.any else None
 

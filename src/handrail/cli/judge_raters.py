@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from handrail.cli.judges import OpenModel, make_judge
 from handrail.records import (
-    Assessor,
     AskProgress,
+    Assessor,
     Grader,
     Judge,
     JudgeError,
@@ -96,15 +96,21 @@ def _graded(grader: Grader) -> Callable[[Replies, AskProgress | None], list[floa
 
 def _scored(judge: Any) -> Callable[[Replies, AskProgress | None], list[float | JudgeError]] | None:
     """What a reward model's judge or a rule of length prefers, as numbers that order replies."""
-    scorer = getattr(judge, "scorer", None)
-    sign = {"length": 1.0, "shorter": -1.0}.get(getattr(judge, "rule", ""))
-    if scorer is None and sign is None:
+    from handrail.judges import RewardJudge, RuleJudge
+    from handrail.judges.reward import BatchScorer
+
+    sign = (
+        {"length": 1.0, "shorter": -1.0}.get(judge.rule) if isinstance(judge, RuleJudge) else None
+    )
+    if sign is None and not isinstance(judge, RewardJudge):
         return None
 
     def grade(replies: Replies, progress: AskProgress | None) -> list[float | JudgeError]:
         if sign is not None:
             return [sign * len(reply) for _, reply in replies]
-        return [scorer.score(turn, [reply])[0] for turn, reply in replies]
+        if isinstance(judge.scorer, BatchScorer):
+            return list(judge.scorer.score_all(replies, progress))
+        return [judge.scorer.score(turn, [reply])[0] for turn, reply in replies]
 
     return grade
 

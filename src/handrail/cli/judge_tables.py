@@ -12,6 +12,7 @@ from handrail.ranking.meta import JudgeScore
 from handrail.records import Skip
 
 DASH = "-"
+WIDTH = 110
 OTHERS, ALWAYS = "one labeller by the others", "always the same answer"
 
 
@@ -30,7 +31,10 @@ def _overview(made: JudgeEvaluation) -> list[str]:
         return []
     head = ("agreement", *(f"{one.name}{'' if one.by == 'human' else '*'}" for one in sets))
     rows = [
-        (judge, *(share(one.scores[judge].agreement) if judge in one.scores else DASH for one in sets))
+        (
+            judge,
+            *(share(one.scores[judge].agreement) if judge in one.scores else DASH for one in sets),
+        )
         for judge in made.judges
     ]
     rows.append((OTHERS, *(share(one.people.left_out) if one.people else DASH for one in sets)))
@@ -98,7 +102,22 @@ def _parts(one: SetResult) -> list[str]:
     always = (share(one.people_of[s].always) for s in subsets)
     rows.append((ALWAYS, *always, share(whole.always)))
     rows.append(("comparisons", *(str(one.people_of[s].items) for s in subsets), str(whole.items)))
-    return [table(rows, head)]
+    return _narrow(rows, head)
+
+
+def _narrow(rows: Sequence[tuple[str, ...]], head: tuple[str, ...]) -> list[str]:
+    """A table, or several below each other with the first column in each, so that lines fit."""
+    wide = [max(len(line[i]) for line in (head, *rows)) + 2 for i in range(len(head))]
+    parts: list[list[int]] = [[0]]
+    for i in range(1, len(head)):
+        if len(parts[-1]) > 1 and sum(wide[j] for j in (*parts[-1], i)) > WIDTH:
+            parts.append([0])
+        parts[-1].append(i)
+    lines: list[str] = []
+    for part in parts:
+        cut = [tuple(line[i] for i in part) for line in (head, *rows)]
+        lines += [*([""] if lines else []), table(cut[1:], cut[0])]
+    return lines
 
 
 _FIGURES: Mapping[str, Callable[[JudgeScore], str]] = {
@@ -118,21 +137,14 @@ _FIGURES: Mapping[str, Callable[[JudgeScore], str]] = {
 
 
 def _figures(scores: Mapping[str, JudgeScore]) -> list[str]:
-    """All figures of each judge, in two tables so that lines stay short; empty columns dropped."""
+    """All figures of each judge; columns that hold none are dropped."""
     if not scores:
         return ["no judge has a verdict here"]
-    lines: list[str] = []
-    names = list(_FIGURES)
-    for part in (names[:4], names[4:]):
-        rows = [(judge, *(_FIGURES[name](s) for name in part)) for judge, s in scores.items()]
-        lines += [*([""] if lines else []), _without_empty(rows, ("judge", *part))]
-    return lines
-
-
-def _without_empty(rows: Sequence[tuple[str, ...]], head: tuple[str, ...]) -> str:
+    rows = [(judge, *(cell(s) for cell in _FIGURES.values())) for judge, s in scores.items()]
+    head = ("judge", *_FIGURES)
     keep = [any(row[i] not in (DASH, "0") for row in rows) for i in range(len(head))]
     cut = [tuple(cell for cell, k in zip(row, keep, strict=True) if k) for row in (head, *rows)]
-    return table(cut[1:], cut[0])
+    return _narrow(cut[1:], cut[0])
 
 
 def _ratings(one: SetResult) -> list[str]:

@@ -28,21 +28,26 @@ from handrail.records import JudgeError, Outcome, Verdict
 
 ANSWERS = ("A", "B", "tie")
 _CODE = {Outcome.A: 0, Outcome.B: 1, Outcome.BOTH: 2, Outcome.NEITHER: 2, Outcome.TIE: 2}
-Key = tuple[str, str, str, str]  # turn, a, b (sorted), dimension
+Key = tuple[str, str, str, str]  # turn, a, b, dimension
 
 
-def key_of(one: Verdict | JudgeError) -> Key:
+def _sorted(turn: str, a: str, b: str, dimension: str) -> Key:
     """What a judgement is of, whichever way round its two systems stand."""
-    a, b = sorted((one.a, one.b))
-    return one.turn, a, b, one.dimension
+    return turn, min(a, b), max(a, b), dimension
+
+
+def _as(one: Verdict, key: Key) -> Verdict:
+    """The verdict with its two systems the way round in which they stand in the key."""
+    return one if one.a == key[1] else one.swap()
 
 
 @dataclass(frozen=True)
 class Labels:
     """Labelled comparisons: `votes_N3[i, k]` of the labellers of item i gave answer k.
 
-    `clusters` are the items' prompts, `subsets` their parts of the data set, `longer_N` the
-    characters of a less those of b (NaN where unknown).
+    `keys` are the way round in which each comparison first came; `clusters` the items' prompts,
+    `subsets` their parts of the data set, `longer_N` the characters of a less those of b (NaN
+    where unknown).
     """
 
     keys: tuple[Key, ...]
@@ -67,10 +72,12 @@ class Labels:
             subsets: turn id to part of the data set.
             lengths: turn id and system to characters of the reply.
         """
+        first: dict[Key, Key] = {}
         votes: dict[Key, list[float]] = {}
         for one in verdicts:
-            straight = one if one.a <= one.b else one.swap()
-            votes.setdefault(key_of(one), [0.0, 0.0, 0.0])[_CODE[straight.outcome]] += 1
+            own = (one.turn, one.a, one.b, one.dimension)
+            key = first.setdefault(_sorted(*own), own)
+            votes.setdefault(key, [0.0, 0.0, 0.0])[_CODE[_as(one, key).outcome]] += 1
         unknown = float("nan")
         longer = [
             lengths.get((t, a), unknown) - lengths.get((t, b), unknown) for t, a, b, _ in votes
@@ -154,17 +161,17 @@ class Verdicts:
     @classmethod
     def of(cls, judge: str, labels: Labels, judged: Iterable[Verdict | JudgeError]) -> Verdicts:
         """Match judgements to the items; those of other comparisons are left out."""
-        row = {key: i for i, key in enumerate(labels.keys)}
+        row = {_sorted(*key): i for i, key in enumerate(labels.keys)}
         said = np.full((2, len(row), 3), np.nan)
         failures: Counter[str] = Counter()
         for one in judged:
-            i = row.get(key_of(one))
+            i = row.get(_sorted(one.turn, one.a, one.b, one.dimension))
             if i is None:
                 continue
             if isinstance(one, JudgeError):
                 failures[one.kind or "other"] += 1
                 continue
-            straight = one if one.a <= one.b else one.swap()
+            straight = _as(one, labels.keys[i])
             said[0 if straight.order == "AB" else 1, i] = np.eye(3)[_CODE[straight.outcome]]
         return cls(judge, labels, said, dict(failures))
 

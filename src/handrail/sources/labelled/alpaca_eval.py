@@ -7,6 +7,9 @@ person's: `gpt4` stands for people, and tables say so.
 
 from __future__ import annotations
 
+from functools import partial
+from pathlib import Path
+
 from handrail.records import Outcome, Rating
 from handrail.sources.labelled.fields import Fields
 from handrail.sources.labelled.maker import Maker
@@ -23,7 +26,7 @@ def fill(made: Maker) -> None:
 
     def output(row: Fields) -> None:
         about[row.number("idx")] = row.text("instruction"), row.text("dataset")
-        texts[row.number("idx")] = dict(row.object("outputs"))
+        texts[row.number("idx")] = row.texts("outputs")
 
     def annotation(row: Fields) -> None:
         key, value = row.number("idx"), row["preference"]
@@ -36,12 +39,13 @@ def fill(made: Maker) -> None:
     made.each("outputs.jsonl", output)
     made.each("annotations.jsonl", annotation)
     for key, (instruction, dataset) in about.items():
-        shown = _shown(made, texts[key], lengths.get(key, {}))
-        turn = made.turn(key, instruction, shown, subset=dataset)
-        for system, characters in lengths.get(key, {}).items():
-            made.length(turn, system, characters)
+        known = lengths.get(key, {})
+        shown = _shown(made, texts[key], known)
+        turn = partial(made.turn, key, instruction, shown, known, subset=dataset)
+        made.attempt(f"{made.name}, idx {key}", turn)
     for key, a, b, judge, preference in judged:
-        _add(made, f"{made.name}/{key}", (a, b), judge, preference)
+        add = partial(_add, made, f"{made.name}/{key}", a, b, judge, preference)
+        made.attempt(f"{made.name}, idx {key}", add)
 
 
 def _shown(
@@ -57,28 +61,42 @@ def _shown(
     return shown
 
 
-def _add(
-    made: Maker, turn: str, pair: tuple[str, str], judge: str, preference: float | None
-) -> None:
+def _add(made: Maker, turn: str, a: str, b: str, judge: str, preference: float | None) -> None:
     """A preference from 1 (the first) to 2 (the second); 1.5 and 0 are draws, null is none.
 
     Version 2's are weights, kept as ratings of the second beside its verdict.
     """
     if preference is None:
-        made.failed(turn, *pair, judge, "the annotator gave no preference")
+        made.failed(turn, a, b, judge, "the annotator gave no preference")
         return
     worth = 0.5 if preference == 0 else preference - 1
     outcome = Outcome.A if worth < 0.5 else Outcome.B if worth > 0.5 else Outcome.TIE
-    made.judged(turn, *pair, outcome, judge)
+    made.judged(turn, a, b, outcome, judge)
     if judge == "gpt4_turbo":
         made.rated(
             Rating(
                 turn=turn,
-                a=pair[1],
-                dimension=f"preferred to {pair[0]}",
+                a=b,
+                dimension=f"preferred to {a}",
                 value=worth,
                 low=0,
                 high=1,
                 judge=judge,
             )
         )
+
+
+def leaderboard(folder: Path, file: str) -> dict[str, dict[str, float]]:
+    """One of AlpacaEval's leaderboards: per system the columns that are numbers.
+
+    Raises:
+        RecordError: the file is not there, or has a row without a name.
+    """
+    made = Maker("alpaca_eval", "Apache-2.0", folder)
+    systems: dict[str, dict[str, float]] = {}
+
+    def system(row: Fields) -> None:
+        systems[row.text("")] = row.figures()
+
+    made.each(file, system)
+    return systems

@@ -56,23 +56,45 @@ class Fields:
             raise self._wrong(name, "an object")
         return value
 
+    def texts(self, name: str) -> dict[str, str | None]:
+        """A JSON object of texts and nulls."""
+        value = self.object(name)
+        if not all(text is None or isinstance(text, str) for text in value.values()):
+            raise self._wrong(name, "an object of texts")
+        return value
+
     def between(self, name: str, high: float) -> float:
         """A number from 0 to `high`."""
         value = self[name]
-        good = isinstance(value, int | float) and not isinstance(value, bool)
-        if not good or not 0 <= value <= high:
+        if not _is_number(value) or not 0 <= value <= high:
             raise self._wrong(name, f"a number from 0 to {high:g}")
         return float(value)
 
     def numbers(self, name: str, count: int) -> list[float]:
         """A list of so many numbers."""
         value = self[name]
-        good = isinstance(value, list) and len(value) == count
-        if not good or any(isinstance(x, bool) or not isinstance(x, int | float) for x in value):
+        if not isinstance(value, list) or len(value) != count or not all(map(_is_number, value)):
             raise self._wrong(name, f"a list of {count} numbers")
         return [float(x) for x in value]
+
+    def figures(self) -> dict[str, float]:
+        """The fields whose texts are numbers (CSV)."""
+        found = {}
+        for name, value in self.row.fields.items():
+            try:
+                found[name] = float(value)
+            except (TypeError, ValueError):
+                continue
+        return found
 
     def _wrong(self, name: str, wanted: str) -> RecordError:
         shown = repr(self[name])
         shown = shown if len(shown) <= 40 else f"{shown[:37]}..."
         return RecordError(f"field '{name}': expected {wanted}, found {shown}", self._mend)
+
+
+def _is_number(value: object) -> bool:
+    """Whether a value is a number that a float can hold, and not NaN."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return abs(value) <= 1e300

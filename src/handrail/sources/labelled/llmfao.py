@@ -23,10 +23,9 @@ def fill(made: Maker) -> None:
 
     def prompt(row: Fields) -> None:
         prompts[row.number("id")] = row.text("text"), row.text("type")
-        replies[row.number("id")] = {}
 
     def result(row: Fields) -> None:
-        replies[row.number("prompt")][row.text("name")] = row.text("result")
+        replies.setdefault(row.number("prompt"), {})[row.text("name")] = row.text("result")
 
     def comparison(row: Fields, judge: str = "") -> None:
         turn = f"{made.name}/{row.number('prompt')}"
@@ -37,7 +36,8 @@ def fill(made: Maker) -> None:
     made.each("prompts.jsonl", prompt)
     made.each("results.jsonl", result)
     for key, (text, kind) in prompts.items():
-        made.turn(key, text, replies[key], subset=kind)
+        add = partial(made.turn, key, text, replies.get(key, {}), subset=kind)
+        made.attempt(f"{made.name}, prompt {key}", add)
     made.each("crowd-comparisons.csv", comparison)
     for judge, file in PROGRAMS.items():
         made.each(file, partial(comparison, judge=judge))

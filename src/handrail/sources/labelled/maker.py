@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -30,7 +31,7 @@ from handrail.records.store import OnError
 from handrail.sources.labelled.fields import Fields
 from handrail.sources.labelled.nouns import Labelled
 from handrail.sources.reading import invalid
-from handrail.sources.tables import table_rows
+from handrail.sources.tables import Row, table_rows
 
 DIMENSION = "helpfulness"  # what all these labels are of: which reply serves the user better
 
@@ -75,22 +76,33 @@ class Maker:
         path = self.path(file)
         good, bad = 0, len(self._bad)
         for row in table_rows(path, on_error=self.on_error):
-            try:
-                if row.fault is not None:
-                    raise row.fault
-                use(Fields(row, self.mend, self.warn))
-                good += 1
-                continue
-            except ValidationError as error:
-                fault = invalid(error, row.where)
-            except RecordError as error:
-                fault = RecordError(error.problem, error.mend, row.where)
-            if self.on_error == "stop":
-                raise fault from None
-            self._bad.append(Skip(what="row", reason=fault.told, where=row.where))
+            good += self.attempt(row.where, partial(self._use, row, use))
         if not good:
             first = f" is of use: {self._bad[bad].reason}" if len(self._bad) > bad else ""
             raise RecordError(f"not one row{first}", "" if first else self.mend, str(path))
+
+    def _use(self, row: Row, use: Callable[[Fields], None]) -> None:
+        if row.fault is not None:
+            raise row.fault
+        use(Fields(row, self.mend, self.warn))
+
+    def attempt(self, where: str, work: Callable[[], object]) -> bool:
+        """Do a piece of work; its fault stops, or is counted. Whether it was done.
+
+        Raises:
+            RecordError: the fault, with where it is.
+        """
+        try:
+            work()
+            return True
+        except ValidationError as error:
+            fault = invalid(error, where)
+        except RecordError as error:
+            fault = RecordError(error.problem, error.mend, where)
+        if self.on_error == "stop":
+            raise fault from None
+        self._bad.append(Skip(what="row", reason=fault.told, where=where))
+        return False
 
     def skip(self, what: str, reason: str, count: int = 1) -> None:
         """Count something that is left out."""
@@ -105,12 +117,15 @@ class Maker:
         key: object,
         prompt: str | list[Message],
         replies: Mapping[str, str | None],
+        lengths: Mapping[str, int] | None = None,
+        *,
         cluster: object = None,
         **tags: str,
     ) -> str:
         """Add a turn and give its id. A reply without words has a length, and is counted.
 
-        `cluster` tells which turns have one prompt; by default each has its own.
+        `lengths` are those of replies that there is no text of; `cluster` tells which turns have
+        one prompt: by default each has its own.
         """
         turn_id = f"{self.name}/{key}"
         if turn_id in self._turns:
@@ -130,10 +145,11 @@ class Maker:
             empty = "null" if replies[author] is None else "empty"
             self.skip("reply", f"{empty}: judges are not shown the comparisons that it is in")
         self._turns[turn_id] = turn
-        self._lengths |= {(turn_id, author): len(text) for author, text in texts.items()}
+        known = {author: len(text) for author, text in texts.items()} | dict(lengths or {})
+        self._lengths |= {(turn_id, author): characters for author, characters in known.items()}
         return turn_id
 
-    def know(self, turn: str, *systems: str) -> None:
+    def _know(self, turn: str, *systems: str) -> None:
         """Stop at a label of a turn or a reply that is not there.
 
         Raises:
@@ -147,10 +163,6 @@ class Maker:
                 raise RecordError(
                     f"'{system}' has no reply at {turn}; {nearest_name(system, known)}", self.mend
                 )
-
-    def length(self, turn: str, system: str, characters: int) -> None:
-        """Note how long a reply was that there is no text of."""
-        self._lengths[turn, system] = characters
 
     def judged(
         self, turn: str, a: str, b: str, outcome: Outcome, judge: str, why: str = ""
@@ -189,7 +201,7 @@ class Maker:
 
     def _add(self, one: Verdict | Rating | JudgeError) -> None:
         pair = (one.a,) if isinstance(one, Rating) else tuple(sorted((one.a, one.b)))
-        self.know(one.turn, *pair)
+        self._know(one.turn, *pair)
         if len(set(pair)) < len(pair):
             raise RecordError(f"'{one.a}' is compared with itself", self.mend)
         earlier = self._said.setdefault((one.turn, one.dimension, one.judge, *pair), one)

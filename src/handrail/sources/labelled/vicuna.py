@@ -6,6 +6,8 @@ Vicuna 13B are those of Wang et al., "Large Language Models are not Fair Evaluat
 
 from __future__ import annotations
 
+from functools import partial
+
 from handrail.records import Outcome, Rating, RecordError
 from handrail.sources.labelled.fields import Fields
 from handrail.sources.labelled.maker import DIMENSION, Maker
@@ -59,7 +61,8 @@ def fill(made: Maker) -> None:
     made.each("questions.jsonl", question)
     made.each("answers.jsonl", answer)
     for key, (text, category) in questions.items():
-        made.turn(key, text, answers.get(key, {}), subset=category)
+        add = partial(made.turn, key, text, answers.get(key, {}), subset=category)
+        made.attempt(f"{made.name}, question {key}", add)
     made.each("human_labels_gpt35_vs_vicuna13b.jsonl", human)
     made.each("gpt4_reviews.jsonl", review)
 
