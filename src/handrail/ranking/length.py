@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from handrail.ranking.estimates import DEFAULT, Estimate, Floats, Resampling, percentile, rate
 from handrail.ranking.logistic import PENALTIES, chosen_penalty, fit_logistic, sigmoid
@@ -62,6 +62,43 @@ class LengthControlled:
         }
 
 
+@dataclass(frozen=True)
+class _Items:
+    """The items with a preference: their terms, preference, cluster; and the lengths' scale."""
+
+    x_NP: Floats
+    y_N: Floats
+    cluster_N: NDArray[np.int64]
+    longer_N: Floats
+    scale: float
+
+    @classmethod
+    def of(
+        cls,
+        preferences: ArrayLike,
+        longer: ArrayLike,
+        difficulty: ArrayLike | None,
+        clusters: Sequence[Hashable] | None,
+    ) -> _Items:
+        y_N, longer_N = np.asarray(preferences, np.float64), np.asarray(longer, np.float64)
+        columns = [longer_N] if difficulty is None else [longer_N, np.asarray(difficulty, float)]
+        names = list(clusters) if clusters is not None else list(range(y_N.size))
+        if any(column.size != y_N.size for column in columns) or len(names) != y_N.size:
+            raise ValueError("the columns differ in length")
+        known = ~np.isnan(y_N)
+        columns = [column[known] for column in columns]
+        if any(np.isnan(column).any() for column in columns):
+            raise ValueError("an item with a preference has no length or no difficulty")
+        code: dict[Hashable, int] = {}
+        kept = [name for name, k in zip(names, known, strict=True) if k]
+        cluster_N = np.array([code.setdefault(name, len(code)) for name in kept], np.int64)
+        longer_N = columns[0]
+        scale = float(longer_N.std(ddof=1)) if longer_N.size > 1 else 0.0
+        push_N = np.tanh(longer_N / scale) if scale > 0 else np.zeros(longer_N.size)
+        x_NP = np.column_stack([np.ones(longer_N.size), push_N, *columns[1:]])
+        return cls(x_NP, y_N[known], cluster_N, longer_N, scale)
+
+
 def length_controlled(
     preferences: ArrayLike,
     longer: ArrayLike,
@@ -88,46 +125,29 @@ def length_controlled(
     Raises:
         ValueError: the columns differ in length, or a length or difficulty is unknown.
     """
-    y_N, longer_N = np.asarray(preferences, np.float64), np.asarray(longer, np.float64)
-    hard_N = None if difficulty is None else np.asarray(difficulty, np.float64)
-    names = list(clusters) if clusters is not None else list(range(y_N.size))
-    if not y_N.size == longer_N.size == len(names) or (
-        hard_N is not None and hard_N.size != y_N.size
-    ):
-        raise ValueError("the columns differ in length")
-    known = ~np.isnan(y_N)
-    y_N, longer_N = y_N[known], longer_N[known]
-    hard_N = None if hard_N is None else hard_N[known]
-    if np.isnan(longer_N).any() or (hard_N is not None and np.isnan(hard_N).any()):
-        raise ValueError("an item with a preference has no length or no difficulty")
-    code: dict[Hashable, int] = {}
-    kept = [name for name, k in zip(names, known, strict=True) if k]
-    cluster_N = np.array([code.setdefault(name, len(code)) for name in kept], np.int64)
-    scale = float(longer_N.std(ddof=1)) if y_N.size > 1 else 0.0
-    push_N = np.tanh(longer_N / scale) if scale > 0 else np.zeros(y_N.size)
-    terms = [np.ones(y_N.size), push_N, *([] if hard_N is None else [hard_N])]
-    x_NP = np.column_stack(terms)
+    items = _Items.of(preferences, longer, difficulty, clusters)
+    x_NP, y_N, cluster_N = items.x_NP, items.y_N, items.cluster_N
     penalty = chosen_penalty(x_NP, y_N, cluster_N, folds, how.seed)
     coefficients = np.full(x_NP.shape[1], np.nan)
     if y_N.size:
         coefficients = fit_logistic(x_NP, y_N, np.ones((1, y_N.size)), penalty)[0]
     return LengthControlled(
-        plain=rate(y_N, kept, how),
+        plain=rate(y_N, cluster_N.tolist(), how),
         controlled=_controlled(x_NP, y_N, cluster_N, penalty, how),
         identity=float(coefficients[0]),
         length_effect=float(coefficients[1]),
-        difficulty_effect=None if hard_N is None else float(coefficients[2]),
-        mean_difference=float(longer_N.mean()) if longer_N.size else float("nan"),
-        scale=scale,
+        difficulty_effect=None if difficulty is None else float(coefficients[2]),
+        mean_difference=float(items.longer_N.mean()) if y_N.size else float("nan"),
+        scale=items.scale,
         penalty=penalty,
         folds=folds,
-        dropped=int((~known).sum()),
+        dropped=np.size(preferences) - y_N.size,
         settings=how,
     )
 
 
 def _controlled(
-    x_NP: Floats, y_N: Floats, cluster_N: np.ndarray, penalty: float, how: Resampling
+    x_NP: Floats, y_N: Floats, cluster_N: NDArray[np.int64], penalty: float, how: Resampling
 ) -> Estimate:
     """The mean preference at equal lengths, with its interval over clusters."""
     n, clusters = y_N.size, len(set(cluster_N.tolist()))

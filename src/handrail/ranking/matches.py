@@ -114,14 +114,19 @@ class Matches:
         Pair code i K + j holds what i won against j; a pair that met stands in both directions,
         also where one of them never won.
         """
+        return self._by_pair(self.worth_first_N, self.worth_second_N)
+
+    def games(self) -> tuple[sparse.csr_array, Ints]:
+        """As `wins`, of the ballots (their weight) whatever came of them."""
+        return self._by_pair(np.ones(self.first_N.size), np.ones(self.first_N.size))
+
+    def _by_pair(self, to_first_N: Floats, to_second_N: Floats) -> tuple[sparse.csr_array, Ints]:
         k = len(self.systems)
         codes = np.concatenate([self.first_N * k + self.second_N, self.second_N * k + self.first_N])
-        worth = np.concatenate(
-            [self.worth_first_N * self.weight_N, self.worth_second_N * self.weight_N]
-        )
+        values = np.concatenate([to_first_N * self.weight_N, to_second_N * self.weight_N])
         pairs, column = np.unique(codes, return_inverse=True)
         rows = np.concatenate([self.cluster_N, self.cluster_N])
-        table = sparse.coo_array((worth, (rows, column)), shape=(self.clusters, pairs.size))
+        table = sparse.coo_array((values, (rows, column)), shape=(self.clusters, pairs.size))
         return table.tocsr(), pairs
 
     def win_matrix(self) -> Floats:
