@@ -7,6 +7,15 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from tests.sampling.server.scripted import (
+    Got,
+    Say,
+    Script,
+    Scripted,
+    question,
+    questions,
+    scripted,
+)
 
 from handrail.asking import TextReading
 from handrail.records import (
@@ -18,15 +27,6 @@ from handrail.records import (
     SettingError,
 )
 from handrail.sampling.server import Endpoint, EndpointSettings, Price, Prices
-from tests.sampling.server.scripted import (
-    Got,
-    Say,
-    Script,
-    Scripted,
-    question,
-    questions,
-    scripted,
-)
 
 PRICES = Prices((("m", Price(prompt=10.0, completion=100.0)),))
 Make = Callable[..., tuple[Endpoint, Scripted]]
