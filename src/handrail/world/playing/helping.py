@@ -106,7 +106,7 @@ def _worth(asked: Asked, oracle: KeptOracle, replies: Sequence[str]) -> float:
     if not asked.is_the_worlds or len(replies) != 1:
         given = asked.data.get("reference")
         references = None if given is None else asked.texts("reference")
-        return plain.worth_of_all(questions, replies, references)
+        return plain.worth_of_last(questions, replies, references)
     one = oracle.assess(asked, replies[0])
     parts = [float(bool(one.natural)), float(not one.invented)]
     if one.keeps or one.breaks:
@@ -126,7 +126,7 @@ def _forced(asked: Asked, oracle: KeptOracle, a: str, b: str) -> str:
     questions = [m.content for m in asked.context if m.role == "user"]
 
     def key(reply: str) -> tuple[float, float, str]:
-        told = plain.worth_of_all(questions, [reply], None)
+        told = plain.worth_of_last(questions, [reply], None)
         chance = hashlib.sha256(reply.encode("utf-8", "surrogatepass")).hexdigest()
         return _worth(asked, oracle, [reply]), told, chance
 

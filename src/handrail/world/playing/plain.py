@@ -38,21 +38,12 @@ def worth(question: str, reply: str, reference: str | None = None) -> float:
     return (value + shared) / 2
 
 
-def worth_of_all(
+def worth_of_last(
     questions: Sequence[str], replies: Sequence[str], references: Sequence[str] | None
 ) -> float:
-    """The mean value of the replies to several questions, in their order."""
-    if not replies:
-        return 0.0
-    values = [
-        worth(
-            questions[min(at, len(questions) - 1)] if questions else "",
-            reply,
-            references[at] if references and at < len(references) else None,
-        )
-        for at, reply in enumerate(replies)
-    ]
-    return sum(values) / len(values)
+    """The value of the last of the replies to several questions, as MT-Bench judges it."""
+    question = questions[-1] if questions else ""
+    return worth(question, replies[-1] if replies else "", references[-1] if references else None)
 
 
 _DECLINES = re.compile(

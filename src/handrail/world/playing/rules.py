@@ -32,6 +32,7 @@ _LOOKS = {
     "site": r"(?:[\w-]+\.)+[a-z]{2,}",
 }
 _NUMBER = r"[1-9]\d{0,3}"
+_LONGEST = 400  # characters; no rule of the world's has as many
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,8 @@ def known(text: str) -> Known | None:
     these the one whose values the world itself draws: "Do not mention our internal systems." names
     no rival.
     """
+    if len(text) > _LONGEST:
+        return None
     plain = re.sub(r"\s+", " ", straight(text)).strip()
     found = [*_readings(plain)] or [*_readings(f"{plain}.")]
     return max(found, key=lambda one: one[0])[1] if found else None

@@ -11,6 +11,8 @@ from handrail.world.playing.templates import pattern_of
 from handrail.world.scene import Topic, topics
 from handrail.world.source import straight
 
+_LONGEST = 2000  # characters; no customer of the world's says as much at once
+
 
 @lru_cache(maxsize=4096)
 def topic_of(opening: str) -> Topic | None:
@@ -25,7 +27,7 @@ def topic_of(opening: str) -> Topic | None:
 def matter(context: Sequence[Message]) -> Topic | None:
     """The topic of a conversation, from its customer's first message."""
     first = next((m.content for m in context if m.role == "user"), "")
-    return topic_of(straight(first))
+    return topic_of(straight(first[:_LONGEST]))
 
 
 def is_the_worlds(context: Sequence[Message]) -> bool:

@@ -195,18 +195,18 @@ def score_prompts(asked: Asked, oracle: KeptOracle) -> Played:
 
 def _examples(asked: Asked) -> list[dict[str, Any]]:
     value = asked.data.get("examples")
-    fine = isinstance(value, list) and value
-    for one in value if isinstance(value, list) else ():
-        fine = (
-            fine
-            and isinstance(one, dict)
-            and isinstance(one.get("domain"), str)
-            and isinstance(one.get("question"), str)
-            and isinstance(one.get("score"), int | float)
-        )
-    if not fine or value is None:
+    if not isinstance(value, list) or not value or not all(map(_is_example, value)):
         raise CannotPlay("the prompt carries no examples with domain, question and score")
-    return list(value)
+    return value
+
+
+def _is_example(one: Any) -> bool:
+    if not isinstance(one, dict) or isinstance(one.get("score"), bool):
+        return False
+    texts = [one.get("domain"), one.get("question")]
+    return all(isinstance(text, str) for text in texts) and isinstance(
+        one.get("score"), int | float
+    )
 
 
 def _patterns(examples: Sequence[dict[str, Any]], mean: float) -> list[str]:
