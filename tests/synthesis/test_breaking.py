@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from handrail.asking import DirectModel
+from handrail.judges import ModelAssessor
 from handrail.records import (
     Answer,
     Assessment,
@@ -251,11 +252,15 @@ def test_turns_without_a_kept_guardrail_are_counted_and_none_at_all_is_an_error(
 def test_the_plan_is_the_first_round_exactly() -> None:
     points, _ = choose_points(TURNS)
     model = Scripted(violate=breaking)
-    planned = {p.stage: p for p in plan_replies(points, model.asking(), model_judge=True)}
+    judge = ModelAssessor(model.asking().model)
+    planned = {p.stage: p for p in plan_replies(points, model.asking(), judge)}
     break_replies(points, model.asking(), WordJudge())
     assert [r.messages for r in planned["break"].requests] == model.seen
-    assert len(planned["judge chosen"].requests) == 8
+    asked = judge.requests([(p.turn, p.chosen.text) for p in points])
+    assert [r.messages for r in planned["judge chosen"].requests] == [r.messages for r in asked]
     assert len(planned["judge rejected"].requests) == 10
+    assert len({r.sample for r in planned["judge rejected"].requests}) == 10
     shown = carried(planned["judge chosen"].requests[0].messages)
     assert shown["reply"] == "hello, 5 days"
-    assert "judge chosen" not in {p.stage for p in plan_replies(points, model.asking(), False)}
+    asks_none = plan_replies(points, model.asking(), WordJudge())
+    assert [p.stage for p in asks_none] == ["break", "break again"]

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from handrail.cli import synthesizing as synthesize
 from handrail.cli.care import check_world, pretrain_world
 from handrail.cli.draw import Generated, generate, load, sampling
 from handrail.cli.exchange import convert, export, feedback_turns, import_, list_sources
@@ -67,6 +68,7 @@ __all__ = [
     "report",
     "run",
     "sampling",
+    "synthesize",
     "train",
     "training_settings",
     "turns",

@@ -141,12 +141,17 @@ def read_playbook(path: str | Path) -> Playbook:
 
 def read_config(path: str | Path) -> dict[str, Any]:
     """Settings from a YAML (or JSON) file: a mapping of names to values."""
-    data = _yaml(_text(path), path)
+    data = read_yaml(path)
     if data is None:
         return {}
     if not isinstance(data, dict):
         raise SettingError("settings are a mapping", "Write lines of `name: value`", str(path))
     return data
+
+
+def read_yaml(path: str | Path) -> Any:
+    """What a YAML (or JSON) file holds."""
+    return _yaml(_text(path), path)
 
 
 def as_turns(

@@ -25,6 +25,7 @@ from handrail.cli.console import Console
 VERBS = {
     "run": "Run a recipe from data to report.",
     "data": "Convert, import, export, check and look at records.",
+    "synthesize": "Let a language model make training data.",
     "train": "Train a model on turns with feedback.",
     "generate": "Write a model's replies to turns.",
     "judge": "Judge replies of two or more systems at the same turns.",

@@ -25,14 +25,19 @@ from handrail.synthesis.plan import (
     plan_tags,
 )
 from handrail.synthesis.points import Point, choose_points
-from handrail.synthesis.preferences import PRINCIPLES, Preferred, label_preferences, prefer_request
+from handrail.synthesis.preferences import (
+    PRINCIPLES,
+    Preferred,
+    label_preferences,
+    preference_requests,
+)
 from handrail.synthesis.prompts import (
     Domain,
     Made,
     asked_text,
     classify,
     paraphrase,
-    question_values,
+    question_requests,
     write_questions,
 )
 from handrail.synthesis.scores import (
@@ -81,8 +86,8 @@ __all__ = [
     "plan_points",
     "plan_replies",
     "plan_tags",
-    "prefer_request",
-    "question_values",
+    "preference_requests",
+    "question_requests",
     "record_text",
     "run_filters",
     "score_draws",

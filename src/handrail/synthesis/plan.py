@@ -7,10 +7,11 @@ is stood in for by one of the usual size; a `Planned` stage says whether it is e
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Protocol, runtime_checkable
 
-from handrail.asking import TextReading, show
-from handrail.records import Conversation, Guardrail, Playbook, Reply, Request, Turn
+from handrail.asking import show
+from handrail.records import Assessor, Conversation, Guardrail, Playbook, Reply, Request, Turn
 from handrail.synthesis.ask import Asking
 from handrail.synthesis.breaking import violate_values
 from handrail.synthesis.guardrails import guardrail_values
@@ -41,13 +42,15 @@ def plan_guardrails(
     guardrail is compared with one other.
     """
     rules = {str(n): _RULE for n in range(1, min(ASSUMED, at_most) + 1)}
-    first = [asking.request("guardrails", guardrail_values(c, at_most)) for c in conversations]
-    merge = asking.request("merge", {"a": _RULE, "b": _RULE})
+    first = [
+        asking.request("guardrails", guardrail_values(c, at_most), about=c.id)
+        for c in conversations
+    ]
     pairs = len(conversations) * len(rules) if len(conversations) > 1 else 0
     return [
         Planned("guardrails", tuple(first), True),
         *plan_tags(conversations, asking, rules),
-        Planned("merge", (merge,) * pairs, False),
+        Planned("merge", tuple(_merge(asking, i) for i in range(pairs)), False),
     ]
 
 
@@ -66,30 +69,43 @@ def plan_tags(
     return [Planned("tags", tuple(tags), rules is None), Planned("check", tuple(checks), False)]
 
 
+def _merge(asking: Asking, number: int) -> Request:
+    """A question on two guardrails; its number keeps it from passing for the one before."""
+    return asking.request("merge", {"a": _RULE, "b": _RULE}, sample=number)
+
+
 def _following(conversation: Conversation) -> list[int]:
     """The first `FOLLOWING` of the agent's messages."""
     own = [i for i, m in enumerate(conversation.messages) if m.role == "assistant"]
     return own[: max(1, round(len(own) * FOLLOWING))]
 
 
-def plan_replies(points: Sequence[Point], asking: Asking, model_judge: bool) -> list[Planned]:
+@runtime_checkable
+class AsksAModel(Protocol):
+    """A judge that is a language model, and says what it would ask."""
+
+    def requests(self, replies: Sequence[tuple[Turn, str]]) -> Sequence[Request]: ...
+
+
+def plan_replies(points: Sequence[Point], asking: Asking, judge: Assessor) -> list[Planned]:
     """Stage 2: exact for the first try at each point; every fourth point is tried once more.
 
-    `model_judge`: the judge is a language model too, which is asked about each chosen and each
-    rejected reply.
+    A judge that is a language model (`AsksAModel`) is asked about each chosen and each rejected
+    reply.
     """
-    first = [asking.request("violate", violate_values(p, p.kind)) for p in points]
-    more = first[: len(first) // 4]
+    first = [asking.request("violate", violate_values(p, p.kind), about=p.turn.id) for p in points]
+    more = [replace(one, sample=1) for one in first[: len(first) // 4]]
     planned = [Planned("break", tuple(first), True), Planned("break again", tuple(more), False)]
-    if model_judge:
-        chosen = [assess_request(p, asking) for p in points]
-        rejected = [*chosen, *chosen[: len(more)]]
-        planned.insert(0, Planned("judge chosen", tuple(chosen), True))
+    if isinstance(judge, AsksAModel):
+        chosen = tuple(judge.requests([(p.turn, p.chosen.text) for p in points]))
+        again = [*chosen, *chosen[: len(more)]]
+        rejected = [replace(one, sample=i) for i, one in enumerate(again, start=1)]
+        planned.insert(0, Planned("judge chosen", chosen, True))
         planned.append(Planned("judge rejected", tuple(rejected), False))
     return planned
 
 
-def plan_points(conversations: Sequence[Conversation], asking: Asking) -> list[Point]:
+def plan_points(conversations: Sequence[Conversation]) -> list[Point]:
     """Points such as stage 1 will give: for an estimate of stage 2 before stage 1 was run."""
     rules = tuple(Guardrail(id=str(n), text=_RULE) for n in range(1, ASSUMED + 1))
     book = Playbook(guardrails=rules)
@@ -108,10 +124,3 @@ def plan_points(conversations: Sequence[Conversation], asking: Asking) -> list[P
         for c in conversations
         for i in _following(c)
     ]
-
-
-def assess_request(point: Point, asking: Asking) -> Request:
-    """What a model that judges is asked about the chosen reply."""
-    values = {**show.turn(point.turn), "reply": point.chosen.text}
-    prompt = asking.prompts["assess"]
-    return Request("assess", prompt.version, prompt.render(values), TextReading())

@@ -48,19 +48,16 @@ def label_preferences(
     Raises:
         RecordError: no turn has two replies.
     """
-    two = [t for t in turns if len(t.replies) == 2 and t.replies[0].text != t.replies[1].text]
-    skipped = [_unfit(t) for t in turns if t not in two] if len(two) < len(turns) else []
+    two = _fit(turns)
+    fit = {id(t) for t in two}
+    skipped = [_unfit(t) for t in turns if id(t) not in fit]
     if not two:
         raise RecordError(
             "no turn has two different replies", "`handrail generate --set n=2` writes two"
         )
-    drawn = [random.Random(f"{seed}/{t.id}").randrange(len(principles)) for t in two]
+    drawn = [_principle(t, principles, seed) for t in two]
     answers = asking.ask(
-        [
-            prefer_request(t, principles[p], swapped, asking)
-            for t, p in zip(two, drawn, strict=True)
-            for swapped in (False, True)
-        ],
+        preference_requests(two, principles, seed, asking),
         lambda done, total: progress("prefer", done, total),
     )
     made: list[Turn] = []
@@ -82,11 +79,28 @@ def label_preferences(
     return Preferred(tuple(made), counts, tuple(skipped), compared, agreed)
 
 
-def prefer_request(turn: Turn, principle: str, swapped: bool, asking: Asking) -> Request:
-    """The question in one order: the second reply is shown as `a` where `swapped`."""
-    a, b = turn.replies[::-1] if swapped else turn.replies
-    values = {"principle": principle, **show.turn(turn), "a": a.text, "b": b.text}
-    return asking.request("prefer", values, about=turn.id)
+def preference_requests(
+    turns: Sequence[Turn], principles: Sequence[str], seed: int, asking: Asking
+) -> list[Request]:
+    """What is asked: each turn with two different replies in both orders, one after the other."""
+    requests = []
+    for turn in _fit(turns):
+        principle = principles[_principle(turn, principles, seed)]
+        for first, second in (turn.replies, turn.replies[::-1]):
+            values = {
+                "principle": principle, **show.turn(turn), "a": first.text, "b": second.text
+            }  # fmt: skip
+            requests.append(asking.request("prefer", values, about=turn.id))
+    return requests
+
+
+def _fit(turns: Sequence[Turn]) -> list[Turn]:
+    return [t for t in turns if len(t.replies) == 2 and t.replies[0].text != t.replies[1].text]
+
+
+def _principle(turn: Turn, principles: Sequence[str], seed: int) -> int:
+    """Which principle a turn is judged by."""
+    return random.Random(f"{seed}/{turn.id}").randrange(len(principles))
 
 
 def _winner(first: Answer | Failure, second: Answer | Failure) -> int | Failure | None:

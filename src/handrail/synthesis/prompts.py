@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from pydantic import Field
 
-from handrail.records import Answer, Message, Provenance, Skip, Turn
+from handrail.records import Answer, Message, Provenance, Request, Skip, Turn
 from handrail.records.types import Noun
 from handrail.synthesis.ask import Asking, Progress, failed
 from handrail.synthesis.forms import CATEGORIES
@@ -153,13 +153,9 @@ def write_questions(
         together: keywords in one question to the model.
         progress: called as (stage, done, total).
     """
-    parts = [
-        (d, d.keywords[i : i + together])
-        for d in domains
-        for i in range(0, len(d.keywords), together)
-    ]
+    parts = _parts(domains, together)
     answers = asking.ask(
-        [asking.request("questions", question_values(d, part, count)) for d, part in parts],
+        question_requests(domains, asking, count, together),
         lambda done, total: progress("questions", done, total),
     )
     pool = Pool(asking, "questions")
@@ -188,14 +184,32 @@ def write_questions(
     return Made(tuple(pool.turns), counts, tuple(pool.skipped))
 
 
-def question_values(domain: Domain, keywords: Sequence[str], count: int) -> dict[str, object]:
-    """What the task `questions` is asked with."""
-    return {
-        "domain": domain.domain,
-        "keywords": list(keywords),
-        "rules": list(domain.rules),
-        "count": count,
-    }
+def question_requests(
+    domains: Sequence[Domain], asking: Asking, count: int = 5, together: int = 5
+) -> list[Request]:
+    """What `write_questions` asks."""
+    return [
+        asking.request(
+            "questions",
+            {
+                "domain": domain.domain,
+                "keywords": list(keywords),
+                "rules": list(domain.rules),
+                "count": count,
+            },
+            about=domain.domain,
+        )
+        for domain, keywords in _parts(domains, together)
+    ]
+
+
+def _parts(domains: Sequence[Domain], together: int) -> list[tuple[Domain, tuple[str, ...]]]:
+    """Each domain's keywords, so many at a time."""
+    return [
+        (d, d.keywords[i : i + together])
+        for d in domains
+        for i in range(0, len(d.keywords), together)
+    ]
 
 
 class Pool:
