@@ -19,14 +19,13 @@ ANNOTATORS = {"alpaca_eval_gpt4": "gpt4", "weighted_alpaca_eval_gpt4_turbo": "gp
 
 def fill(made: Maker) -> None:
     """One turn per instruction. A text of another length than the one judged is left out."""
-    texts: dict[int, dict[str, str | None]] = {}
-    about: dict[int, tuple[str, str]] = {}
+    about: dict[int, tuple[str, str, dict[str, str | None]]] = {}
     judged: list[tuple[int, str, str, str, float | None]] = []
     lengths: dict[int, dict[str, int]] = {}
 
     def output(row: Fields) -> None:
-        about[row.number("idx")] = row.text("instruction"), row.text("dataset")
-        texts[row.number("idx")] = row.texts("outputs")
+        told = row.text("instruction"), row.text("dataset"), row.texts("outputs")
+        about[row.number("idx")] = told
 
     def annotation(row: Fields) -> None:
         key, value = row.number("idx"), row["preference"]
@@ -38,9 +37,9 @@ def fill(made: Maker) -> None:
 
     made.each("outputs.jsonl", output)
     made.each("annotations.jsonl", annotation)
-    for key, (instruction, dataset) in about.items():
+    for key, (instruction, dataset, texts) in about.items():
         known = lengths.get(key, {})
-        shown = _shown(made, texts[key], known)
+        shown = _shown(made, texts, known)
         turn = partial(made.turn, key, instruction, shown, known, subset=dataset)
         made.attempt(f"{made.name}, idx {key}", turn)
     for key, a, b, judge, preference in judged:

@@ -26,6 +26,8 @@ def fill(made: Maker) -> None:
     def pair(row: Fields) -> None:
         prompt = "\n\n".join(t for t in (row.text("instruction"), row.text("input")) if t.strip())
         a, _, b = row.text("cmp_key").partition("_")
+        if not a or not b or a == b:
+            raise RecordError(f"'{row.text('cmp_key')}' does not name two systems", made.mend)
         people = [row.one_of(f"annotator{i}", PEOPLE) for i in (1, 2, 3)]
         said, reasons = row.object("judges"), row.object("judge_reasons")
         replies = {a: row.text("response1"), b: row.text("response2")}
