@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from dataclasses import dataclass, field
 from typing import Any
 
 # A brace that begins an object: a key follows, or the end. Braces in prose do not.
@@ -21,7 +21,7 @@ _WORD = re.compile(r"[A-Za-z_]\w*")
 _MARK = re.compile(r"\\.|[\"'{}]", re.DOTALL)
 _ESCAPE = re.compile(r"\\(u[0-9a-fA-F]{4}|.)", re.DOTALL)
 _ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f"}
-_WORDS = {"true": True, "false": False, "null": None, "True": True, "False": False, "None": None}
+_WORDS = {"true": True, "false": False, "null": None, "none": None}  # in any case
 _DEEPEST = 40
 
 
@@ -29,18 +29,34 @@ class _Broken(Exception):
     """The text at hand is not even nearly JSON."""
 
 
-def objects(text: str) -> Iterator[tuple[dict[str, Any] | None, str]]:
-    """Each object that is not within another one, with its text, in order.
+@dataclass
+class Found:
+    """The objects of a text that are not within another one, in order.
 
-    None stands for one that cannot be read: it is broken, or names a key twice with different
-    values. Where it has no end, the rest of the text belongs to it.
+    `fragments` are those that cannot be read: they are broken, have no end, or name a key twice
+    with different values. `words` is the text beside all of these.
     """
+
+    objects: list[dict[str, Any]] = field(default_factory=list)
+    fragments: list[str] = field(default_factory=list)
+    words: str = ""
+
+
+def objects(text: str) -> Found:
+    """The objects in a text, what is nearly one, and the rest."""
+    found = Found()
+    words: list[str] = []
     at = 0
     while (start := _OPENING.search(text, at)) is not None:
         begin = start.start()
-        value, end = _object(text, begin)
-        yield value, text[begin:end]
-        at = end
+        words.append(text[at:begin])
+        value, at = _object(text, begin)
+        if value is None:
+            found.fragments.append(text[begin:at])
+        else:
+            found.objects.append(value)
+    found.words = " ".join((*words, text[at:]))
+    return found
 
 
 def _object(text: str, begin: int) -> tuple[dict[str, Any] | None, int]:
@@ -104,9 +120,9 @@ class _Loose:
             digits = found[0]
             return (int(digits) if digits.lstrip("-").isdigit() else float(digits)), found.end()
         found = _WORD.match(self.text, at)
-        if found is None or found[0] not in _WORDS:
+        if found is None or found[0].casefold() not in _WORDS:
             raise _Broken
-        return _WORDS[found[0]], found.end()
+        return _WORDS[found[0].casefold()], found.end()
 
     def _object(self, at: int, depth: int) -> tuple[dict[str, Any], int]:
         pairs: list[tuple[str, Any]] = []

@@ -23,7 +23,8 @@ _LETTER = re.compile(
 )
 _BRACKETS = re.compile(r"\[\[([^\[\]]*)\]\]")
 _NUMBER = re.compile(r"[\s*]*(?P<number>-?\d+(?:\.\d+)?)(?:\s*/\s*(?P<of>\d+))?[\s*]*")
-_RESULT = re.compile(r"\[RESULT\](?P<rest>[^\n]*(?:\n\s*[^\n]*)?)", re.IGNORECASE)
+_RANK = re.compile(r"\brank[\"']?\s*:", re.IGNORECASE)
+_RESULT = re.compile(r"\[RESULT\]", re.IGNORECASE)
 _SCORE = re.compile(
     r"[\s:*(\[]*(?:score\s*[:=]?\s*)?(?P<number>-?\d+(?:\.\d+)?)"
     r"(?:\s*(?:/|out of)\s*(?P<of>\d+))?[\s*)\].\"']*",
@@ -113,7 +114,7 @@ class ResultReading(_Plain):
     def read(self, text: str) -> Score:
         """The number and the feedback; raises `Unreadable`."""
         said = answer_of(text)
-        found = [_first_line(one["rest"]) for one in _RESULT.finditer(said)]
+        found = [_first_line(rest) for rest in _RESULT.split(said)[1:]]
         if not found:
             raise no_answer(said, "it holds no [RESULT] with a number")
         values = {_number(_SCORE.fullmatch(one), one, self.low, self.high) for one in found}
@@ -138,13 +139,11 @@ class RanksReading(_Plain):
     def read(self, text: str) -> Ranks:
         """The ranks; raises `Unreadable`."""
         said = answer_of(text)
-        entries: list[Mapping[str, Any]] = []
-        for value, written in objects(said):
-            if value is None:
-                if re.search(r"\b(model|rank)", written, re.IGNORECASE):
-                    raise Unreadable("its list is broken or cut off")
-                continue
-            entries += _entries(value)
+        there = objects(said)
+        entries = [entry for value in there.objects for entry in _entries(value)]
+        lost = [one for one in (*there.fragments, there.words) if _RANK.search(one)]
+        if lost:
+            raise Unreadable("its list is broken or cut off")
         if not entries:
             raise no_answer(said, "it holds no list of models with ranks")
         ranks: dict[str, int] = {}
@@ -203,9 +202,9 @@ def _number(found: re.Match[str] | None, text: str, low: float, high: float) -> 
 
 
 def _first_line(rest: str) -> str:
-    """What follows a mark on its line, or on the next one where that is empty."""
-    first, _, second = rest.partition("\n")
-    return first if first.strip(" *:") else second
+    """What follows a mark: the first line that has words."""
+    lines = (line for line in rest.splitlines() if line.strip(" *:"))
+    return next(lines, "")
 
 
 def _before(said: str, mark: str) -> str:

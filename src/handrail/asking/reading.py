@@ -15,7 +15,7 @@ from typing import Any, Literal, get_args, get_origin
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 from pydantic.fields import FieldInfo
 
-from handrail.asking.loose import objects
+from handrail.asking.loose import Found, objects
 from handrail.asking.refusing import answer_of, no_answer
 from handrail.records import Unreadable
 
@@ -93,28 +93,33 @@ class JsonReading:
         """The object; raises `Unreadable`."""
         said = answer_of(text)
         needed = _needed(self.form)
-        found: list[BaseModel] = []
-        others = 0
-        for value, written in objects(said):
-            if value is None:
-                if any(re.search(rf"\b{name}\b", written, re.IGNORECASE) for name in needed):
-                    raise Unreadable("its JSON object is broken or cut off")
-                continue
-            named = self._named(value)
-            if not needed & named.keys():
-                others += 1
-                continue
-            found.append(self._filled(named))
+        there = objects(said)
+        named = [self._named(value) for value in there.objects]
+        found = [self._filled(value) for value in named if needed & value.keys()]
         answers = {repr(_answer(one, needed)) for one in found}
         if len(answers) > 1:
             raise Unreadable(f"it holds {len(answers)} different answers", "schema")
+        if any(_broken(key, there) for key in needed):
+            raise Unreadable("a JSON object in it is broken or cut off")
         if found:
+            self._alone(found[0], there.words)
             return found[0]
-        if others:
-            raise Unreadable(
-                f"the JSON object has no field {' or '.join(sorted(needed))}", "schema"
-            )
+        if named:
+            keys_text = " or ".join(f"'{key}'" for key in sorted(needed))
+            raise Unreadable(f"the JSON object has no field {keys_text}", "schema")
         raise no_answer(said, "it holds no JSON object")
+
+    def _alone(self, data: BaseModel, words: str) -> None:
+        """Refuse words beside the object that give a field another value ("Verdict: b")."""
+        given = data.model_dump(by_alias=True)
+        for key in _needed(self.form):
+            values = _closed(keys(self.form)[key])
+            for said in re.findall(rf"\b{re.escape(key)}\b\W{{0,4}}:\W{{0,4}}(\w+)", words, re.I):
+                if (
+                    re.fullmatch(values, said, re.I)
+                    and said.casefold() != str(given[key]).casefold()
+                ):
+                    raise Unreadable(f"its words give '{key}' another value", "schema")
 
     def _named(self, value: Mapping[str, Any]) -> dict[str, Any]:
         """The object with the form's names for its keys, in whichever case they were written."""
@@ -137,6 +142,24 @@ class JsonReading:
         if problem := self.check(data):
             raise Unreadable(problem, "schema")
         return data
+
+
+def _broken(key: str, there: Found) -> bool:
+    """Whether a key stands in a fragment, or as in one whose brace was lost."""
+    named = rf"\b{re.escape(key)}\b"
+    quoted = rf"""["']{re.escape(key)}["']?\s*:"""
+    return any(re.search(named, one, re.IGNORECASE) for one in there.fragments) or bool(
+        re.search(quoted, there.words, re.IGNORECASE)
+    )
+
+
+def _closed(field: FieldInfo) -> str:
+    """A pattern of the values that a field may have, where these are few or numbers."""
+    if get_origin(field.annotation) is Literal:
+        return "|".join(re.escape(str(word)) for word in get_args(field.annotation))
+    if field.annotation is bool:
+        return "true|false"
+    return r"\d+" if field.annotation in (int, float) else r"(?!)"
 
 
 @lru_cache(maxsize=64)
