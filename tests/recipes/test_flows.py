@@ -380,7 +380,7 @@ def test_what_the_files_lack_counts_once_for_all_seeds() -> None:
     seeds = [SeedOutcome(seed=n, corpus=corpus) for n in range(3)]
     for one in seeds:
         one.skipped.append(Skip(what="feedback pair", reason="not worse", count=4))
-    outcomes = SimpleNamespace(seeds=seeds)
+    outcomes = SimpleNamespace(seeds=seeds, annotated=())
     skips = _skips(SimpleNamespace(outcomes=outcomes, recall={}))  # type: ignore[arg-type]
     assert [(s.what, s.count) for s in skips] == [("line", 1)] + [("feedback pair", 4)] * 3
 

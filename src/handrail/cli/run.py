@@ -16,6 +16,7 @@ from handrail.cli.verb import assignments, set_option, verb
     "handrail run flow1 --out runs/flow1 --seeds 3",
     "handrail run flow1 --model ./my-model --conversations talks.jsonl --out runs/mine",
     "handrail run flow1 --conversations talks.jsonl --on-error skip --set on_long=cut_context",
+    "handrail run quickstart --llm world --out runs/annotated",
     "handrail run flow1 --list-settings",
     "handrail run --list",
 )
@@ -26,6 +27,11 @@ from handrail.cli.verb import assignments, set_option, verb
     "--conversations", help="Your conversations or turns: records, transcripts, TRL's columns."
 )
 @click.option("--playbook", help="A playbook (JSON or YAML) for those that have none.")
+@click.option(
+    "--llm",
+    help="A language model that finds guardrails, writes replies that break them, and judges; "
+    "'world' is played by the care world, over HTTP.  [default: none]",
+)
 @click.option(
     "--on-error",
     type=click.Choice(["stop", "skip"]),

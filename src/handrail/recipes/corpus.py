@@ -15,12 +15,14 @@ from pathlib import Path
 from handrail import world
 from handrail.judges import RuleAssessor
 from handrail.recipes import star
+from handrail.recipes.language import judges_of
 from handrail.recipes.overlap import as_it_went, keep_apart, refuse_same_file, tested
 from handrail.recipes.own import read_turns, retrieve_rejected, whole_conversations
 from handrail.recipes.parts import beyond, cut, drawn, take_points, talk_of
 from handrail.recipes.settings import SCRATCH, FlowSettings
 from handrail.records import (
     Assessor,
+    Judge,
     RecordError,
     Skip,
     Turn,
@@ -52,6 +54,7 @@ class Corpus:
     facts: dict[str, str] = field(default_factory=dict)
     dropped: dict[str, int] = field(default_factory=dict)
     allows: Allows | None = field(default=None, compare=False)
+    judge: Judge | None = None
 
     def shown(self, turns: Sequence[Turn]) -> list[Turn]:
         """The turns as the models are asked: without the messages that they have no room for."""
@@ -70,9 +73,12 @@ class Corpora:
     a seed decides only which of them it draws. What a seed drew is kept.
     """
 
-    def __init__(self, settings: FlowSettings, *, feedback: bool = False) -> None:
-        """`feedback`: keep a part of the turns for Flow 2."""
+    def __init__(
+        self, settings: FlowSettings, *, feedback: bool = False, folder: Path | None = None
+    ) -> None:
+        """`feedback`: keep a part of the turns for Flow 2. `folder`: of the run, for its judge."""
         self.settings = settings
+        self._folder = folder or Path()
         self._wanted = settings.feedback_points if feedback else 0
         self._drawn: dict[int, Corpus] = {}
 
@@ -121,7 +127,11 @@ class Corpora:
     @cached_property
     def _files(self) -> Corpus:
         """All that the files hold: whole training and feedback parts, and the test turns drawn."""
-        return _read(self.settings, self._wanted)
+        files = _read(self.settings, self._wanted)
+        if not self.settings.llm:
+            return files
+        assessor, judge = judges_of(self.settings, self._folder)
+        return replace(files, assessor=assessor, judge=judge)
 
 
 def _world(n: int, seed: int) -> list[Turn]:
@@ -150,12 +160,13 @@ def _read(settings: FlowSettings, feedback_points: int) -> Corpus:
                 path,
             )
     guide = star.guide_of(settings)
-    if guide is None:
+    if guide is None and not settings.llm:
         for name in [name for name in ("test", "feedback") if name in parts]:
             parts[name], more = _checkable(parts[name], name, settings)
             skipped += more
     # Test on turns where some guardrail applies, as the paper does.
-    test = [turn for turn in parts["test"] if _applies(turn, graded=guide is not None)]
+    graded = guide is not None or bool(settings.llm)
+    test = [turn for turn in parts["test"] if _applies(turn, graded)]
     test = test or parts["test"]
     if len(test) < len(parts["test"]):
         lost = len(parts["test"]) - len(test)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,7 @@ from handrail.ranking import (
 )
 from handrail.recipes import star
 from handrail.recipes.acts import ActTable, act_table, has_acts
+from handrail.recipes.annotate import Annotated
 from handrail.recipes.corpus import Corpus
 from handrail.recipes.flow import Trained
 from handrail.recipes.retrieval import recall
@@ -37,6 +38,7 @@ from handrail.recipes.systems import BASE
 from handrail.records import (
     DIMENSIONS,
     Assessment,
+    BatchAssessor,
     JudgeError,
     Reply,
     Skip,
@@ -72,12 +74,16 @@ class SeedOutcome:
 
 @dataclass
 class Outcomes:
-    """All seeds of a flow. `aligned` names the system whose gain over its SFT is the headline."""
+    """All seeds of a flow. `aligned` names the system whose gain over its SFT is the headline.
+
+    `annotated` is what a language model made of the conversations first.
+    """
 
     title: str
     settings: FlowSettings
     pairs: tuple[tuple[str, str, str], ...]
     aligned: str
+    annotated: Sequence[Annotated] = ()
     seeds: list[SeedOutcome] = field(default_factory=list)
 
     def add(self, outcome: SeedOutcome) -> None:
@@ -88,6 +94,13 @@ class Outcomes:
     def sft(self) -> str:
         """The system that the aligned one started from."""
         return next(a for a, b, _ in self.pairs if b == self.aligned)
+
+    @property
+    def judge(self) -> str:
+        """The judge's name; of single replies and of pairs where these are not one."""
+        corpus = self.seeds[0].corpus
+        names = [corpus.assessor.name, *([corpus.judge.name] if corpus.judge else [])]
+        return " and ".join(names)
 
     @property
     def turns(self) -> tuple[Turn, ...]:
@@ -125,14 +138,17 @@ def find(outcomes: Outcomes, progress: Progress = quiet) -> Findings:
     names = [clusters[t.id] for t in turns]
     assessed, verdicts = [], []
     for number, one in enumerate(outcomes.seeds):
-        judge = AssessorJudge(one.corpus.assessor)
+        assessor = one.corpus.assessor
+        judge = AssessorJudge(assessor)
         parts = (number, len(outcomes.seeds))
         replies = {name: [r.text for r in one.replies[name]] for name in outcomes.systems}
-        assessed.append(assess_systems(turns, replies, judge, _share(progress, "judge", *parts)))
+        able = assessor if isinstance(assessor, BatchAssessor) else judge
+        assessed.append(assess_systems(turns, replies, able, _share(progress, "judge", *parts)))
         dimensions = _known(assessed[-1])
         pairs = [(a, b) for a, b, _ in outcomes.pairs]
         told = _share(progress, "compare", *parts)
-        judged = compare_systems(turns, replies, judge, pairs, dimensions, progress=told)
+        two = one.corpus.judge or judge
+        judged = compare_systems(turns, replies, two, pairs, dimensions, progress=told)
         verdicts.append(judged)
     dimensions = _known(assessed[0])
     return Findings(

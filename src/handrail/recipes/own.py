@@ -69,6 +69,32 @@ def read_turns(path: str, playbook: str = "", on_error: OnError = "stop") -> Own
     return replace(own, filled=filled)
 
 
+def read_talks(
+    path: str, playbook: str = "", on_error: OnError = "stop"
+) -> tuple[list[Conversation], list[Skip]]:
+    """Conversations of a file as they are, under the playbook file where they have none.
+
+    None of a file that holds turns, or rows with feedback: `read_turns` is for these.
+
+    Raises:
+        RecordError: a bad record under "stop".
+    """
+    book = load_playbook(playbook) if playbook else None
+    if _holds_turns(Path(path)):
+        return [], []
+    if not is_records(Path(path)) and columns.held_in(Path(path), on_error=on_error):
+        return [], []
+    loaded = _conversations(path, on_error)
+    _tell(path, loaded.warnings)
+    return [under(book, talk) for talk in loaded.records], [*loaded.skipped, *_mended(loaded, path)]
+
+
+def _mended(loaded: Loaded[Conversation], path: str) -> list[Skip]:
+    """What the import changed in messages, by how."""
+    mended = loaded.counts.items() if isinstance(loaded, Imported) else ()
+    return [Skip(what="message", reason=how, where=path, count=n) for how, n in mended]
+
+
 def _read(path: str, book: Playbook | None, on_error: OnError) -> OwnTurns:
     """The turns of a file, under `book` where they have no playbook."""
     if _holds_turns(Path(path)):
@@ -95,9 +121,7 @@ def _read(path: str, book: Playbook | None, on_error: OnError) -> OwnTurns:
             path,
         )
     turns = [turn for talk in talks for turn in agent_turns(talk)]
-    mended = loaded.counts.items() if isinstance(loaded, Imported) else ()
-    skips = [Skip(what="message", reason=how, where=path, count=n) for how, n in mended]
-    return OwnTurns(turns, [*loaded.skipped, *skips], recorded=True)
+    return OwnTurns(turns, [*loaded.skipped, *_mended(loaded, path)], recorded=True)
 
 
 def _conversations(path: str, on_error: OnError) -> Loaded[Conversation]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from handrail.ranking import Estimate
 from handrail.recipes.acts import PUBLISHED
+from handrail.recipes.asked import language_facts, language_sections
 from handrail.recipes.corpus import paired
 from handrail.recipes.outcome import Findings, Outcomes, find, keep
 from handrail.recipes.retrieval import unranked
@@ -63,13 +64,13 @@ def write_page(folder: Path, findings: Findings) -> dict[str, Any]:
         title=f"{outcomes.title}: {first.corpus.name}",
         subtitle=f"{outcomes.aligned} against {outcomes.sft}, and {len(outcomes.systems)} systems "
         "on the same turns",
-        sections=sections(findings),
+        sections=sections(folder, findings),
         facts={
             "training turns": f"{len(first.corpus.train):,}",
             "with a better and a worse reply": f"{paired(first.corpus.train):,}",
             "test turns": f"{len(outcomes.turns):,}",
             "training seeds": str(len(outcomes.seeds)),
-            "judge": first.corpus.assessor.name,
+            "judge": outcomes.judge,
         },
         settings=outcomes.settings.model_dump(),
         provenance={"handrail": versions(folder), **first.corpus.facts, **_pairs_made(pairs)},
@@ -93,6 +94,7 @@ def write_page(folder: Path, findings: Findings) -> dict[str, Any]:
             "left_out": left_out(findings),
             **({"feedback_pairs": pairs} if pairs else {}),
             **_replies_found(findings),
+            **language_facts(folder, findings),
             "report": str(folder / "report.html"),
         },
     )
@@ -106,7 +108,7 @@ def _pairs_made(pairs: list[int]) -> dict[str, str]:
     return {"pairs from the bot's own replies, by seed": counts} if pairs else {}
 
 
-def sections(findings: Findings) -> list[Section]:
+def sections(folder: Path, findings: Findings) -> list[Section]:
     """The page's parts in the order in which they are read."""
     outcomes = findings.outcomes
     labels = {(a, b): where for a, b, where in outcomes.pairs if where}
@@ -131,7 +133,8 @@ def sections(findings: Findings) -> list[Section]:
         Lengths(_lengths(findings), standard="chosen"),
         Examples(_examples(findings)),
         LeftOut(_skips(findings), _counts(findings)),
-        JudgeQuality(findings.comparisons, judge=outcomes.seeds[0].corpus.assessor.name),
+        JudgeQuality(findings.comparisons, judge=outcomes.judge),
+        *language_sections(folder, findings),
     ]
 
 
@@ -268,7 +271,8 @@ def _examples(findings: Findings) -> list[Example]:
 def _skips(findings: Findings) -> list[Skip]:
     seeds = findings.outcomes.seeds
     # The files are the same for all seeds; what was left out of them counts once.
-    skips = [*seeds[0].corpus.skipped, *(skip for one in seeds for skip in one.skipped)]
+    skips = [skip for one in findings.outcomes.annotated for skip in one.skipped]
+    skips += [*seeds[0].corpus.skipped, *(skip for one in seeds for skip in one.skipped)]
     return skips + (unranked([one.facts[BASE] for one in seeds]) if findings.recall else [])
 
 

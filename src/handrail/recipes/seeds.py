@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from handrail.recipes.annotate import annotate
 from handrail.recipes.corpus import Corpora, Corpus
 from handrail.recipes.flow import base_system, begin
 from handrail.recipes.outcome import Outcomes, SeedOutcome
@@ -48,14 +49,19 @@ def run_flow(
     """
     run = Run(out, progress, frozen=frozen)
     with run.locked():
-        settings = begin(run, flow.name, settings)
+        given = begin(run, flow.name, settings)
+        settings, annotated = annotate(run, given)
         seeds = range(settings.first_seed, settings.first_seed + settings.seeds)
-        corpora = Corpora(settings, feedback=flow.feedback)
+        corpora = Corpora(settings, feedback=flow.feedback, folder=run.folder)
         most = 1 if frozen else how_many(settings)
         if most > 1:
             _make_ahead(flow, run, settings, corpora, seeds, most)
         outcomes = Outcomes(
-            title=flow.title, settings=settings, pairs=flow.pairs, aligned=flow.aligned
+            title=flow.title,
+            settings=given,
+            pairs=flow.pairs,
+            aligned=flow.aligned,
+            annotated=annotated,
         )
         for seed in seeds:
             outcomes.add(flow.one_seed(run, settings, corpora.of(seed), seed))

@@ -60,6 +60,12 @@ class FlowSettings(BaseModel):
             rejected replies by its flow charts. Empty: the one beside a raw STAR file, if any.
         split: "conversation", or "task": STAR's tasks that are kept for the test are unseen in
             training (see sources.star.held_out_tasks).
+        llm: a language model that finds the guardrails of conversations, writes replies that break
+            them, and judges: its name at an OpenAI-compatible endpoint, or {"model": NAME, ...}
+            with how it is reached and what may be spent (base_url, key_env, in_flight, max_cost,
+            max_requests, prices, prompts, ...; docs/endpoints.md). "world": the care world plays
+            it, over HTTP; then also faults, those of `handrail world serve`. Empty: the world's
+            own turns and oracle, or a playbook's checks.
         on_error: "stop" at the first bad record of a file, or "skip" bad records; the report counts
             them.
         train_points, feedback_points: turns to train on, in whole conversations. In the care world
@@ -96,6 +102,7 @@ class FlowSettings(BaseModel):
     guidelines: str = ""
     split: Literal["conversation", "task"] = "conversation"
     test_conversations: str = ""
+    llm: dict[str, Any] = Field(default_factory=dict)
     on_error: Literal["stop", "skip"] = "stop"
     train_points: int = Field(default=1600, ge=8)
     feedback_points: int = Field(default=4500, ge=8)
@@ -122,6 +129,16 @@ class FlowSettings(BaseModel):
         """No setting of a flow is yes or no, and `true` would pass as the number 1."""
         if isinstance(value, bool):
             raise ValueError("this is true or false; give a number or a text")
+        return value
+
+    @field_validator("llm", mode="before")
+    @classmethod
+    def _named(cls, value: Any) -> Any:
+        """A name alone is the model's; among other options it must be there."""
+        if isinstance(value, str):
+            return {"model": value} if value else {}
+        if isinstance(value, dict) and value and not isinstance(value.get("model"), str):
+            raise ValueError('it names no model; write {"model": NAME, ...}')
         return value
 
     @field_validator("learning_rates", "betas", mode="before")

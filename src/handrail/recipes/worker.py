@@ -61,8 +61,9 @@ def _work(job: dict[str, Any], progress: Any) -> None:
     settings = FlowSettings(**job["settings"])
     set_threads(job["threads"])
     flow, seed = FLOWS[job["flow"]], job["seed"]
-    corpus = Corpora(settings, feedback=flow.feedback).of(seed)
-    flow.one_seed(Run(Path(job["folder"]), progress), settings, corpus, seed)
+    folder = Path(job["folder"])
+    corpus = Corpora(settings, feedback=flow.feedback, folder=folder).of(seed)
+    flow.one_seed(Run(folder, progress), settings, corpus, seed)
 
 
 def _end_with_parent() -> None:

@@ -1,0 +1,162 @@
+"""Stages 1 and 2 of the guardrail-alignment paper within a flow, by a language model.
+
+Conversations without a playbook get one: the guardrails that the model finds in them. Every agent
+message that follows a guardrail then gets a reply that breaks it, confirmed by the model as judge.
+In the care world the conversations are its own, and their playbooks are not shown to the model.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from handrail import world
+from handrail.judges import ModelAssessor
+from handrail.recipes import star
+from handrail.recipes.language import FlowModel, check_options, prompts_of
+from handrail.recipes.overlap import refuse_same_file
+from handrail.recipes.own import read_talks
+from handrail.recipes.run import Run, digest_records, read_json, write_json
+from handrail.recipes.settings import FlowSettings
+from handrail.records import Conversation, RecordError, Skip, write_jsonl
+from handrail.synthesis import (
+    Asking,
+    break_replies,
+    choose_points,
+    find_guardrails,
+    tag_by_playbooks,
+)
+
+_WORLD_SEED = 700_000_000  # far from the seeds of all turns that the world makes itself
+_POINTS = 5  # of a conversation of the world, at least, as counted on 300 of them
+_TASKS = ("guardrails", "tags", "tag_check", "merge", "violate", "assess")
+
+
+@dataclass(frozen=True)
+class Annotated:
+    """What the model made of one file of conversations, for the report.
+
+    `counts` are conversations, guardrails, tags, points; `asked` what it cost to find them.
+    """
+
+    name: str
+    turns: Path
+    counts: dict[str, int]
+    asked: dict[str, Any]
+    skipped: tuple[Skip, ...]
+
+
+def annotate(run: Run, settings: FlowSettings) -> tuple[FlowSettings, list[Annotated]]:
+    """The settings with files of turns in place of conversations that had to be annotated first.
+
+    Without a language model, and for files whose turns have feedback already, they are as given.
+
+    Raises:
+        HandrailError: conversations of which only some have a playbook, none that follows any, or
+            a model that cannot be asked.
+    """
+    if not settings.llm:
+        return settings, []
+    check_options(settings.llm["model"], {k: v for k, v in settings.llm.items() if k != "model"})
+    if settings.conversations and star.reads(settings):
+        return settings, []
+    refuse_same_file(settings)
+    made: list[Annotated] = []
+    changed: dict[str, str] = {}
+    for name in ("conversations", "test_conversations"):
+        talks, skipped = _talks(settings, name)
+        if talks:
+            one = _stage(run, settings, name, talks, skipped)
+            made.append(one)
+            changed[name] = str(one.turns)
+    return settings.model_copy(update=changed), made
+
+
+def _talks(settings: FlowSettings, name: str) -> tuple[list[Conversation], list[Skip]]:
+    """The conversations to annotate; none where the file holds turns, or there is no file."""
+    path = getattr(settings, name)
+    if not path:
+        return (_world_talks(settings), []) if name == "conversations" else ([], [])
+    talks, skipped = read_talks(path, settings.playbook, settings.on_error)
+    bare = [c.id for c in talks if c.playbook is None]
+    if bare and len(bare) < len(talks):
+        raise RecordError(
+            f"{len(bare):,} of {len(talks):,} conversations have no playbook, the first is "
+            f"'{bare[0]}'",
+            "Give all of them one (--playbook FILE), or none: then the language model finds "
+            "each one's guardrails",
+            path,
+        )
+    return talks, skipped
+
+
+def _world_talks(settings: FlowSettings) -> list[Conversation]:
+    """Enough conversations of the world for all parts, without the playbooks behind them."""
+    points = max(settings.train_points / 0.8, settings.test_turns / 0.2)
+    talks = world.generate(math.ceil(points / _POINTS), _WORLD_SEED)
+    return [talk.model_copy(update={"playbook": None}) for talk in talks]
+
+
+def _stage(
+    run: Run,
+    settings: FlowSettings,
+    name: str,
+    talks: Sequence[Conversation],
+    read: Sequence[Skip],
+) -> Annotated:
+    """Both stages of the paper, as a stage of the run."""
+    prompts = prompts_of(settings)
+    inputs = {
+        "conversations": digest_records(talks),
+        "model": settings.llm["model"],
+        "prompts": [prompts[task].label for task in _TASKS],
+        "faults": settings.llm.get("faults"),
+    }
+
+    def make(folder: Path) -> None:
+        asking = Asking(FlowModel(settings, run.folder), prompts)
+        told = partial(_told, run)
+        if talks[0].playbook is None:
+            found = find_guardrails(talks, asking, progress=told)
+        else:
+            found = tag_by_playbooks(talks, asking, progress=told)
+        points, unmarked = choose_points(found.turns)
+        judge = ModelAssessor(asking.model, prompts)
+        broken = break_replies(points, asking, judge, progress=told)
+        if not broken.turns:
+            raise RecordError(
+                f"the language model '{asking.model.name}' made no reply that breaks a guardrail",
+                f"Most often: {broken.failed[0].reason if broken.failed else 'no points'}",
+                settings.conversations,
+            )
+        write_jsonl(folder / "turns.jsonl", broken.turns)
+        skips = [*read, *found.skipped, *broken.skipped]
+        if unmarked:
+            skips.append(Skip(what="turn", reason="its reply keeps no guardrail", count=unmarked))
+        spent = asking.model.spent
+        facts = {
+            "counts": {**found.counts, **broken.counts, **broken.kinds},
+            "asked": {
+                "requests": spent.requests,
+                "cached": spent.cached,
+                "tokens": spent.usage.prompt_tokens + spent.usage.completion_tokens,
+                "cost": spent.cost if not spent.unpriced else None,
+                "failures": spent.failures,
+            },
+            "skipped": [skip.model_dump() for skip in skips],
+        }
+        write_json(folder / "annotated.json", facts)
+
+    stage = "annotated" if name == "conversations" else "annotated-test"
+    folder = run.stage(stage, inputs, make)
+    facts = read_json(folder / "annotated.json")
+    skips = tuple(Skip(**one) for one in facts["skipped"])
+    return Annotated(name, folder / "turns.jsonl", facts["counts"], facts["asked"], skips)
+
+
+def _told(run: Run, stage: str, done: float, total: float) -> None:
+    run.progress(f"annotate: {stage}", done, total)

@@ -1,0 +1,185 @@
+"""What a flow's report says of its language model: what it made, failed at, cost, and how right.
+
+In the care world the truth is known, so the model's verdicts are held against the oracle's.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from handrail.judges import AssessorJudge, compare_systems
+from handrail.ranking import Agreement, Estimate, agreement, clusters_of
+from handrail.recipes.language import FlowModel
+from handrail.recipes.outcome import HOW, Findings
+from handrail.records import JudgeError, Playbook, Turn, Usage, Verdict
+from handrail.reports import DataTable, Section
+from handrail.world import Oracle
+from handrail.world.generator import PROVENANCE
+from handrail.world.playing.rules import known
+
+
+def language_sections(folder: Path, findings: Findings) -> list[Section]:
+    """The report's tables about the language model; none where there was none."""
+    if not findings.outcomes.settings.llm:
+        return []
+    return [_made(findings), _failures(findings), _spent(folder, findings), _right(findings)]
+
+
+def language_facts(folder: Path, findings: Findings) -> dict[str, Any]:
+    """The same for `summary.json`; nothing where there was no language model."""
+    if not findings.outcomes.settings.llm:
+        return {}
+    return {
+        "language_model": {
+            "name": findings.outcomes.settings.llm["model"],
+            "annotated": {one.name: one.counts for one in findings.outcomes.annotated},
+            "failed_judgements": dict(_failed(findings)),
+            "answers": [
+                {
+                    "prompt": prompt,
+                    "answers": n,
+                    "prompt_tokens": usage.prompt_tokens,
+                    "completion_tokens": usage.completion_tokens,
+                    "cost": cost,
+                }
+                for prompt, n, usage, cost in _totals(folder, findings)
+            ],
+            "against_the_oracle": {
+                dimension: {"share": one.share.as_dict(), "kappa": one.kappa.as_dict()}
+                for dimension, one in _agreements(findings).items()
+            },
+        }
+    }
+
+
+def _made(findings: Findings) -> DataTable:
+    rows = [
+        [one.name, what, f"{n:,}"]
+        for one in findings.outcomes.annotated
+        for what, n in one.counts.items()
+    ]
+    return DataTable(
+        title="What the language model made of the conversations",
+        columns=("File", "What", "How many"),
+        rows=rows,
+        note="Guardrails are found, tagged and merged; at each point one guardrail is broken, in "
+        "one of four kinds, until the judge confirms it.",
+    )
+
+
+def _failed(findings: Findings) -> Counter[str]:
+    """Judgements that failed, by what was judged and why."""
+    counts: Counter[str] = Counter()
+    for run in findings.assessed:
+        for one in (one for judged in run.values() for one in judged):
+            if isinstance(one, JudgeError):
+                counts[f"one reply: {one.kind or one.problem}"] += 1
+    for verdicts in findings.verdicts:
+        for two in verdicts:
+            if isinstance(two, JudgeError):
+                counts[f"two replies: {two.kind or two.problem}"] += 1
+    return Counter(dict(sorted(counts.items())))
+
+
+def _failures(findings: Findings) -> DataTable:
+    judged = sum(len(judged) for run in findings.assessed for judged in run.values())
+    judged += sum(map(len, findings.verdicts))
+    rows = [[what, f"{n:,}"] for what, n in _failed(findings).items()] or [["none", "0"]]
+    return DataTable(
+        title="Judgements that failed",
+        columns=("What, and why", "How many"),
+        rows=rows,
+        note=f"Of {judged:,}. None of them counts as a verdict.",
+    )
+
+
+def _totals(folder: Path, findings: Findings) -> list[tuple[str, int, Usage, float | None]]:
+    """Answers, tokens and cost by prompt, as the run's file of answers holds them."""
+    return FlowModel(findings.outcomes.settings, folder).kept()
+
+
+def _spent(folder: Path, findings: Findings) -> DataTable:
+    totals = _totals(folder, findings)
+    costs = [cost for *_, cost in totals]
+    known_costs = [cost for cost in costs if cost is not None]
+    whole = sum(known_costs) if len(known_costs) == len(costs) else None
+    usage = sum((one for _, _, one, _ in totals), Usage())
+    every = ("all", sum(n for _, n, _, _ in totals), usage, whole)
+    rows = [
+        [
+            prompt,
+            f"{n:,}",
+            f"{one.prompt_tokens:,}",
+            f"{one.completion_tokens:,}",
+            "not known" if cost is None else f"{cost:.2f}",
+        ]
+        for prompt, n, one, cost in (*totals, every)
+    ]
+    return DataTable(
+        title="What the language model was asked",
+        columns=("Prompt, version", "Answers", "Tokens of prompts", "Tokens of replies", "Cost"),
+        rows=rows,
+        note="Answers that could be read, each paid for once; what failed is not among them.",
+    )
+
+
+def _agreements(findings: Findings) -> dict[str, Agreement]:
+    """By dimension, the language model's verdicts against the oracle's; empty outside the world."""
+    turns = findings.outcomes.turns
+    if any(turn.provenance.source != PROVENANCE.source for turn in turns):
+        return {}
+    checked = [_with_checks(turn) for turn in turns]
+    oracle = AssessorJudge(Oracle())
+    pairs = [(a, b) for a, b, _ in findings.outcomes.pairs]
+    ours: dict[str, list[Verdict]] = {d: [] for d in findings.dimensions}
+    true: dict[str, list[Verdict]] = {d: [] for d in findings.dimensions}
+    for one, verdicts in zip(findings.outcomes.seeds, findings.verdicts, strict=True):
+        replies = {name: [r.text for r in one.replies[name]] for name in findings.outcomes.systems}
+        exact = compare_systems(checked, replies, oracle, pairs, findings.dimensions)
+        for found, into in ((verdicts, ours), (exact, true)):
+            _sort(found, f"seed {one.seed}: ", into)
+    clusters = {
+        f"seed {one.seed}: {turn}": talk
+        for one in findings.outcomes.seeds
+        for turn, talk in clusters_of(turns).items()
+    }
+    return {d: agreement(ours[d], true[d], clusters, HOW) for d in findings.dimensions}
+
+
+def _sort(
+    found: Sequence[Verdict | JudgeError], prefix: str, into: dict[str, list[Verdict]]
+) -> None:
+    """The verdicts by dimension, their turns named after the seed as well."""
+    for verdict in found:
+        if isinstance(verdict, Verdict):
+            renamed = verdict.model_copy(update={"turn": prefix + verdict.turn})
+            into[verdict.dimension].append(renamed)
+
+
+def _with_checks(turn: Turn) -> Turn:
+    """The turn with the check of each guardrail whose text is the world's."""
+    if turn.playbook is None:
+        return turn
+    rules = []
+    for rule in turn.playbook.guardrails:
+        found = known(rule.text)
+        check = rule.check if found is None else found.guardrail.check
+        rules.append(rule.model_copy(update={"check": check}))
+    return turn.model_copy(update={"playbook": Playbook(guardrails=tuple(rules))})
+
+
+def _right(findings: Findings) -> DataTable:
+    rows: list[list[str | float | Estimate]] = [
+        [dimension, one.share, one.kappa] for dimension, one in _agreements(findings).items()
+    ]
+    return DataTable(
+        title="The language model against the oracle",
+        columns=("Dimension", "Same of four bins", "Cohen's kappa"),
+        rows=rows,
+        unit=("", "share", "decimal"),
+        note="Both judged the same comparisons. Of guardrails, the oracle knows those whose words "
+        "are the world's.",
+    )
