@@ -23,7 +23,7 @@ _LETTER = re.compile(
 )
 _BRACKETS = re.compile(r"\[\[([^\[\]]*)\]\]")
 _NUMBER = re.compile(r"[\s*]*(?P<number>-?\d+(?:\.\d+)?)(?:\s*/\s*(?P<of>\d+))?[\s*]*")
-_RANK = re.compile(r"\brank[\"']?\s*:", re.IGNORECASE)
+_RANK = re.compile(r"[\"'](?:rank|model)\b[\"']?\W{0,3}:|[\"']rank\b", re.IGNORECASE)
 _RESULT = re.compile(r"\[RESULT\]", re.IGNORECASE)
 _SCORE = re.compile(
     r"[\s:*(\[]*(?:score\s*[:=]?\s*)?(?P<number>-?\d+(?:\.\d+)?)"
@@ -166,12 +166,14 @@ class RanksReading(_Plain):
 
 
 def _entries(value: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """The entries of a list within an object, or the object where it is one itself."""
+    """The object where it is an entry, or the entries of a list within it."""
     if {"model", "rank"} <= value.keys():
         return [value]
+    if {"model", "rank"} & value.keys():
+        raise Unreadable("an entry lacks its model or its rank", "schema")
     lists = [item for item in value.values() if isinstance(item, list)]
     held = [one for items in lists for one in items if isinstance(one, dict)]
-    return [one for one in held if {"model", "rank"} <= one.keys()]
+    return [entry for one in held for entry in _entries(one)]
 
 
 def _bracketed(text: str, form: str) -> tuple[str, list[str]]:

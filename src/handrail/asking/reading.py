@@ -145,10 +145,12 @@ class JsonReading:
 
 
 def _broken(key: str, there: Found) -> bool:
-    """Whether a key stands in a fragment, or as in one whose brace was lost."""
+    """Whether a key stands in a fragment, as in one whose brace was lost, or within another key."""
     named = rf"\b{re.escape(key)}\b"
     quoted = rf"""["']{re.escape(key)}["']?\s*:"""
-    return any(re.search(named, one, re.IGNORECASE) for one in there.fragments) or bool(
+    keys_there = [k for value in there.objects for k in value if k.strip().casefold() != key]
+    texts = (*there.fragments, *keys_there)
+    return any(re.search(named, one, re.IGNORECASE) for one in texts) or bool(
         re.search(quoted, there.words, re.IGNORECASE)
     )
 
