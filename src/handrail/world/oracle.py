@@ -33,16 +33,22 @@ class Oracle:
 
     def assess(self, turn: Turn, reply: str) -> Assessment:
         """Which guardrails of the playbook the reply keeps and breaks, natural, grounded."""
-        keeps: list[str] = []
-        breaks: list[str] = []
-        if turn.playbook is not None:
-            keeps, breaks = judged(turn.playbook, turn.context, reply)
         source = self._source(turn)
+        keeps, breaks = adherence(source, reply)
         reason = unnatural(source, reply)
         return Assessment(
-            keeps=tuple(keeps),
-            breaks=tuple(breaks),
+            keeps=keeps,
+            breaks=breaks,
             natural=not reason,
             invented=invented(source, straight(reply)),
             reason=reason,
         )
+
+
+def adherence(source: Source, reply: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The guardrails of a turn's playbook that a reply keeps and those that it breaks."""
+    turn = source.turn
+    if turn.playbook is None:
+        return (), ()
+    keeps, breaks = judged(turn.playbook, turn.context, reply)
+    return tuple(keeps), tuple(breaks)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from collections.abc import Mapping, Sequence
@@ -175,6 +176,12 @@ class Asked:
     def pairs(self) -> tuple[tuple[str, str], ...]:
         """The conversation as checks take it: (role, text)."""
         return tuple((m.role, m.content) for m in self.context)
+
+    @cached_property
+    def at(self) -> str:
+        """A digest of guardrails and conversation: the same for all prompts about a turn."""
+        text = json.dumps([self.rules, self.data.get("conversation")])
+        return hashlib.sha256(text.encode("ascii")).hexdigest()
 
     @cached_property
     def is_the_worlds(self) -> bool:

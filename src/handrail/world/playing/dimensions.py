@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from handrail.records import DIMENSIONS, Assessment
+from handrail.records import DIMENSIONS
 from handrail.world.playing.asked import Asked, CannotPlay
 from handrail.world.playing.oracle import KeptOracle
 from handrail.world.playing.played import Played
@@ -19,12 +19,11 @@ def bins(asked: Asked, oracle: KeptOracle) -> Played:
         raise CannotPlay(f'there is no dimension "{dimension}"; known are {", ".join(DIMENSIONS)}')
     if dimension == "adherence":
         must_know_a_rule(asked)
-    assessed = [oracle.assess(asked, reply) for reply in (a, b)]
-    fine = [bool(one.acceptable(dimension)) for one in assessed]
-    verdict = _BINS[fine[0], fine[1]]
-    reason = "; ".join(
-        f"{name}: {_found(one, dimension)}" for name, one in zip("ab", assessed, strict=True)
-    )
+    found = [_found(asked, oracle, reply, dimension) for reply in (a, b)]
+    verdict = _BINS[not found[0], not found[1]]
+    fine = {"adherence": "breaks nothing", "naturalness": "natural"}
+    shown = [fault or fine.get(dimension, "invents nothing") for fault in found]
+    reason = f"a: {shown[0]}; b: {shown[1]}"
 
     def said(bin: str) -> dict[str, Any]:
         return {"reason": reason + _not_told(asked, dimension), "verdict": bin}
@@ -68,12 +67,13 @@ def _not_told(asked: Asked, dimension: str) -> str:
     return f" (cannot tell about guardrail {', '.join(asked.unknown)}: not of the care world)"
 
 
-def _found(one: Assessment, dimension: str) -> str:
-    if dimension == "adherence":
-        return f"breaks {', '.join(one.breaks)}" if one.breaks else "breaks nothing"
+def _found(asked: Asked, oracle: KeptOracle, reply: str, dimension: str) -> str:
+    """What is not acceptable of a reply on a dimension; empty for nothing."""
     if dimension == "naturalness":
-        return one.reason or "natural"
-    return f"invents {', '.join(one.invented)}" if one.invented else "invents nothing"
+        return oracle.naturalness(asked, reply)
+    adhering = dimension == "adherence"
+    faults = oracle.adherence(asked, reply)[1] if adhering else oracle.hallucination(asked, reply)
+    return f"{'breaks' if adhering else 'invents'} {', '.join(faults)}" if faults else ""
 
 
 def _mistaken(told: dict[str, Any]) -> list[dict[str, Any]]:
