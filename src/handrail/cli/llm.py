@@ -82,7 +82,7 @@ def llm_options(function: F) -> F:
     @functools.wraps(function)
     def gathered(*args: Any, **kwargs: Any) -> Any:
         given = {name: kwargs.pop(name) for name in _SETTINGS}
-        llm = {name: value for name, value in given.items() if value not in (None, False)}
+        llm = {k: v for k, v in given.items() if v is not None and v is not False}
         return function(*args, llm=llm, **kwargs)
 
     wrapped: Any = gathered
@@ -137,9 +137,12 @@ def open_model(
         HandrailError: a setting or file that cannot be used. A wrong key, name or address shows
             with the first question.
     """
+    from handrail.records import SettingError
     from handrail.sampling.server import AnswerCache, Endpoint, EndpointSettings, Prices
 
     model = name.removeprefix("openai:")
+    if not model:
+        raise SettingError(f"'{name}' names no model", "Write openai:NAME")
     kind, _, faults = model.partition(":")
     world = kind == "world" and "base_url" not in settings
     if world:
@@ -198,13 +201,15 @@ def spent_summary(spent: Spent) -> dict[str, Any]:
         "prompt_tokens": spent.usage.prompt_tokens,
         "completion_tokens": spent.usage.completion_tokens,
         "cost": None if spent.unpriced and not spent.cost else round(spent.cost, 6),
+        "currency": spent.currency,
         "unpriced": spent.unpriced,
     }
 
 
-def spent_lines(spent: Spent, currency: str = "USD") -> list[str]:
+def spent_lines(spent: Spent) -> list[str]:
     """What asking cost, for a reader."""
     from handrail.cli.console import count
+    from handrail.sampling.server.prices import money
 
     parts = [count(spent.requests, "request")]
     if spent.cached:
@@ -220,7 +225,7 @@ def spent_lines(spent: Spent, currency: str = "USD") -> list[str]:
         lines.append(f"{tokens} (prompts + replies), price not known")
     else:
         more = f", and {count(spent.unpriced, 'request')} without a price" if spent.unpriced else ""
-        lines.append(f"{tokens} (prompts + replies), {spent.cost:.4f} {currency}{more}")
+        lines.append(f"{tokens} (prompts + replies), {money(spent.cost)} {spent.currency}{more}")
     if spent.failures:
         kinds = ", ".join(f"{n:,} {kind}" for kind, n in sorted(spent.failures.items()))
         lines.append(

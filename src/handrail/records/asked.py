@@ -136,6 +136,7 @@ class Spent:
     usage: Usage = Usage()
     cost: float = 0.0
     unpriced: int = 0
+    currency: str = "USD"
 
     def since(self, before: Spent) -> Spent:
         """What was spent after `before` was."""

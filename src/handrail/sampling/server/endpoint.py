@@ -54,7 +54,7 @@ class Endpoint:
                 "Give one with --prices FILE, or limit the requests (--max-requests)",
             )
         self._keys = Keys(settings.model)
-        self._ledger = Ledger(price, settings.max_requests, settings.max_cost)
+        self._ledger = Ledger(price, settings.max_requests, settings.max_cost, self.prices.currency)
         self._rounds = Rounds(settings, self._ledger)
         self._thread = LoopThread()
         self._told = 0  # notes of the endpoint that the user was told

@@ -28,8 +28,13 @@ class Ledger:
     """
 
     def __init__(
-        self, price: Price | None, max_requests: int | None, max_cost: float | None
+        self,
+        price: Price | None,
+        max_requests: int | None = None,
+        max_cost: float | None = None,
+        currency: str = "USD",
     ) -> None:
+        self.currency = currency
         self.price, self.max_requests, self.max_cost = price, max_requests, max_cost
         self._lock = threading.Lock()
         self._counts: Counter[str] = Counter()
@@ -53,6 +58,7 @@ class Ledger:
                 usage=self._usage,
                 cost=self._cost,
                 unpriced=self._counts["unpriced"],
+                currency=self.currency,
             )
 
     def count(self, name: str, times: int = 1) -> None:

@@ -123,6 +123,8 @@ class Estimate:
     def text(self) -> str:
         """One line for a user."""
         asked = self.questions - self.cached
+        if not asked:
+            return f"nothing to ask: all {self.cached:,} answers are in the cache"
         head = f"{asked:,} requests"
         if self.cached:
             head += f" ({self.cached:,} more answers are in the cache)"
@@ -132,7 +134,13 @@ class Estimate:
         )
         if self.low is None or self.high is None:
             return f"{head}, {tokens}; no price is known for the model"
-        return f"{head}, {tokens}: {self.low:.2f} to {self.high:.2f} {self.currency}"
+        return f"{head}, {tokens}: {money(self.low)} to {money(self.high)} {self.currency}"
+
+
+def money(amount: float) -> str:
+    """An amount with its cents, and a small one with two digits that say something."""
+    digits = 2 if amount >= 1 or amount <= 0 else 1 - math.floor(math.log10(amount))
+    return f"{amount:,.{max(2, min(digits, 6))}f}"
 
 
 def estimate(requests: Sequence[Request], prices: Prices, model: str, cached: int = 0) -> Estimate:
