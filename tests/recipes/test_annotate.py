@@ -17,7 +17,9 @@ from handrail.recipes.own import read_talks
 from handrail.recipes.run import Run
 from handrail.records import (
     Conversation,
+    Failure,
     Guardrail,
+    HandrailWarning,
     Message,
     Playbook,
     RecordError,
@@ -44,7 +46,9 @@ def talks(n: int, seed: int = 3, playbook: bool = False) -> list[Conversation]:
     return made if playbook else [c.model_copy(update={"playbook": None}) for c in made]
 
 
-def test_a_flow_from_bare_conversations_to_its_report(tmp_path: Path, tiny_model: Path) -> None:
+def test_a_flow_from_bare_conversations_to_its_report(
+    tmp_path: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     write_jsonl(tmp_path / "talks.jsonl", talks(14))
     settings = QuickstartSettings(
         **SMALL, model=str(tiny_model), conversations=str(tmp_path / "talks.jsonl")
@@ -76,11 +80,15 @@ def test_a_flow_from_bare_conversations_to_its_report(tmp_path: Path, tiny_model
     for title in ("What the language model was asked", "The language model against the oracle"):
         assert title in page
 
-    # The same command again asks nothing: every answer lies in the run's folder.
-    before = (tmp_path / "run" / "summary.json").read_bytes()
-    again = run_quickstart(settings, tmp_path / "run")
-    assert again == summary
-    assert (tmp_path / "run" / "summary.json").read_bytes() == before
+    # The report again asks nothing: the judgements are a stage, and the answers are kept.
+    before = (tmp_path / "run" / "report.html").read_bytes()
+
+    def gone(*args: Any, **more: Any) -> None:
+        raise AssertionError("the model was asked again")
+
+    monkeypatch.setattr("handrail.recipes.language.open_endpoint", gone)
+    assert run_quickstart(settings, tmp_path / "run", frozen=True) == summary
+    assert (tmp_path / "run" / "report.html").read_bytes() == before
 
 
 def test_a_model_that_errs_is_seen_to(tmp_path: Path, tiny_model: Path) -> None:
@@ -186,3 +194,27 @@ def test_what_was_paid_for_stays_when_a_flow_is_stopped(
     annotate(Run(tmp_path / "run"), settings)
     facts = json.loads((tmp_path / "run/stages/annotated/annotated.json").read_text("utf-8"))
     assert facts["asked"]["cached"] >= 10  # stage 1 of five conversations was not asked again
+
+
+def test_an_endpoint_that_dies_while_it_judges_is_asked_again_for_the_rest(
+    tmp_path: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_jsonl(tmp_path / "talks.jsonl", talks(14))
+    settings = QuickstartSettings(
+        **SMALL, model=str(tiny_model), conversations=str(tmp_path / "talks.jsonl")
+    )
+    whole = FlowModel.ask
+
+    def dying(self: FlowModel, requests: Any, progress: Any = None) -> list[Any]:
+        if requests[0].task != "bins":
+            return whole(self, requests, progress)
+        dead = [Failure(kind="endpoint", problem="gone") for _ in requests[3:]]
+        return [*whole(self, requests[:3], progress), *dead]
+
+    with monkeypatch.context() as patched:
+        patched.setattr(FlowModel, "ask", dying)
+        with pytest.warns(HandrailWarning, match="asks for these again"):
+            told = run_quickstart(settings, tmp_path / "run")
+        failed = told["language_model"]["failed_judgements"]
+        assert failed["two replies: endpoint"] > 0
+    assert run_quickstart(settings, tmp_path / "run")["language_model"]["failed_judgements"] == {}

@@ -103,6 +103,12 @@ def report_again(folder: Path, progress: Progress = quiet) -> Path:
 def _found(settings: dict[str, Any], begun_in: str, folder: Path) -> dict[str, Any]:
     """The settings with the paths of their files, seen from here or from where the run began."""
     found = dict(settings)
+    llm = dict(settings.get("llm") or {})
+    for name in ("prices", "prompts"):
+        there = Path(begun_in) / str(llm.get(name, ""))
+        if name in llm and not Path(llm[name]).exists() and there.exists():
+            llm[name] = str(there)
+    found["llm"] = llm
     for name in ("model", "conversations", "test_conversations", "playbook", "guidelines"):
         given = str(settings.get(name) or ".")
         if name == "model" and given in ("world", SCRATCH):

@@ -12,16 +12,29 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from handrail.judges.compare import assess_each
 from handrail.recipes.corpus import Corpus
 from handrail.recipes.flow import base_system, train_system
 from handrail.recipes.outcome import SeedOutcome
 from handrail.recipes.prompts import fit_prompts
-from handrail.recipes.run import Progress, Run, quiet
+from handrail.recipes.run import Progress, Run, digest_records, quiet, read_json, write_json
 from handrail.recipes.seeds import Flow, run_flow
 from handrail.recipes.settings import FlowSettings
 from handrail.recipes.speaking import speak
 from handrail.recipes.systems import BASE, FLOW2, FLOW2_PAIRS, FLOW2_SFT
-from handrail.records import DIMENSIONS, Assessor, Reply, RunError, Skip, Turn, content_id
+from handrail.records import (
+    DIMENSIONS,
+    Assessment,
+    Assessor,
+    JudgeError,
+    Reply,
+    RunError,
+    Skip,
+    Turn,
+    content_id,
+    read_jsonl,
+    write_jsonl,
+)
 from handrail.sources.rejected import Allows, refusal
 
 
@@ -40,9 +53,7 @@ def _one_seed(run: Run, settings: FlowSettings, corpus: Corpus, seed: int) -> Se
     answers, facts = speak(run, settings, sft, asked, seed, purpose="feedback")
     spoilt = dict.fromkeys(facts.get("cut_at", ()), "the answer was cut off at reply_tokens")
     spoilt |= dict.fromkeys(facts.get("empty_at", ()), "the bot said nothing")
-    turns, refused = feedback_turns(
-        corpus.feedback, answers, corpus.assessor, corpus.allows, spoilt
-    )
+    turns, refused = _pairs(run, corpus, answers, spoilt, seed)
     if not turns:
         why = "; ".join(f"{skip.count:,}: {skip.reason}" for skip in refused)
         raise RunError(
@@ -86,8 +97,8 @@ def feedback_turns(
     reply is not. What is not kept is counted by reason. `allows`: what the guidelines say, if any.
     `spoilt`: why an answer is none of the bot's whole replies, by its place.
     """
-    kept: list[Turn] = []
     reasons: Counter[str] = Counter()
+    able: list[tuple[Turn, Reply, Reply]] = []
     for place, (turn, answer) in enumerate(zip(turns, answers, strict=True)):
         best = turn.best()
         if best is None:
@@ -100,11 +111,20 @@ def feedback_turns(
         if reason:
             reasons[reason] += 1
             continue
-        worse, breaks = _worse(turn, chosen, answer, assessor)
-        if not worse:
+        able.append((turn, chosen, answer))
+    both = [(turn, reply.text) for turn, *two in able for reply in two]
+    judged = iter(assess_each(assessor, both))
+    kept: list[Turn] = []
+    for turn, chosen, answer in able:
+        good_one, bad_one = next(judged), next(judged)
+        if isinstance(good_one, JudgeError) or isinstance(bad_one, JudgeError):
+            reasons["the judge gave no judgement"] += 1
+            continue
+        if not _worse(good_one, bad_one):
             reasons["the judge does not find the answer worse"] += 1
             continue
-        rejected = answer.model_copy(update={"desirable": False, "rank": 2, "breaks": breaks})
+        made = {"desirable": False, "rank": 2, "breaks": bad_one.breaks}
+        rejected = answer.model_copy(update=made)
         better = chosen.model_copy(update={"desirable": True, "rank": 1})
         identity = content_id("turn", [turn.id, answer.text])
         kept.append(turn.model_copy(update={"id": identity, "replies": (better, rejected)}))
@@ -115,12 +135,32 @@ def feedback_turns(
     return kept, skips
 
 
-def _worse(
-    turn: Turn, chosen: Reply, answer: Reply, assessor: Assessor
-) -> tuple[bool, tuple[str, ...]]:
-    """Whether the answer is worse on some dimension and better on none; and what it breaks."""
-    good, bad = assessor.assess(turn, chosen.text), assessor.assess(turn, answer.text)
+def _worse(good: Assessment, bad: Assessment) -> bool:
+    """Whether the answer is worse on some dimension and better on none."""
     pairs = [(good.acceptable(d), bad.acceptable(d)) for d in DIMENSIONS]
     lost = any(a is True and b is False for a, b in pairs)
     won = any(a is False and b is True for a, b in pairs)
-    return lost and not won, bad.breaks
+    return lost and not won
+
+
+def _pairs(
+    run: Run, corpus: Corpus, answers: Sequence[Reply], spoilt: Mapping[int, str], seed: int
+) -> tuple[list[Turn], list[Skip]]:
+    """`feedback_turns`; as a stage of the run where a language model judges."""
+    given = (corpus.feedback, answers, corpus.assessor, corpus.allows, spoilt)
+    if corpus.judge is None:
+        return feedback_turns(*given)
+
+    def make(folder: Path) -> None:
+        turns, skips = feedback_turns(*given)
+        write_jsonl(folder / "turns.jsonl", turns)
+        write_json(folder / "skipped.json", [skip.model_dump() for skip in skips])
+
+    inputs = {
+        "turns": digest_records(corpus.feedback),
+        "answers": digest_records(answers),
+        "judge": corpus.assessor.name,
+    }
+    folder = run.stage(f"seed{seed}-pairs", inputs, make)
+    skips = [Skip(**one) for one in read_json(folder / "skipped.json")]
+    return read_jsonl(folder / "turns.jsonl", Turn, on_error="skip").records, skips

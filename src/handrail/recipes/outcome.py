@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 
-from handrail.judges import AssessorJudge, assess_systems, compare_systems
 from handrail.ranking import (
     BreachTable,
     Estimate,
@@ -31,14 +30,13 @@ from handrail.recipes.acts import ActTable, act_table, has_acts
 from handrail.recipes.annotate import Annotated
 from handrail.recipes.corpus import Corpus
 from handrail.recipes.flow import Trained
+from handrail.recipes.judging import Judged, judge_seed
 from handrail.recipes.retrieval import recall
-from handrail.recipes.run import Progress, quiet
+from handrail.recipes.run import Progress, Run
 from handrail.recipes.settings import FlowSettings
 from handrail.recipes.systems import BASE
 from handrail.records import (
-    DIMENSIONS,
     Assessment,
-    BatchAssessor,
     JudgeError,
     Reply,
     Skip,
@@ -131,26 +129,20 @@ class Findings:
     acts: ActTable | None = None
 
 
-def find(outcomes: Outcomes, progress: Progress = quiet) -> Findings:
+def find(run: Run, outcomes: Outcomes) -> Findings:
     """Judge every reply and every pair of systems in both orders; rank with intervals."""
     turns = outcomes.turns
     clusters = clusters_of(turns)
     names = [clusters[t.id] for t in turns]
-    assessed, verdicts = [], []
+    pairs = [(a, b) for a, b, _ in outcomes.pairs]
+    judged: list[Judged] = []
     for number, one in enumerate(outcomes.seeds):
-        assessor = one.corpus.assessor
-        judge = AssessorJudge(assessor)
         parts = (number, len(outcomes.seeds))
-        replies = {name: [r.text for r in one.replies[name]] for name in outcomes.systems}
-        able = assessor if isinstance(assessor, BatchAssessor) else judge
-        assessed.append(assess_systems(turns, replies, able, _share(progress, "judge", *parts)))
-        dimensions = _known(assessed[-1])
-        pairs = [(a, b) for a, b, _ in outcomes.pairs]
-        told = _share(progress, "compare", *parts)
-        two = one.corpus.judge or judge
-        judged = compare_systems(turns, replies, two, pairs, dimensions, progress=told)
-        verdicts.append(judged)
-    dimensions = _known(assessed[0])
+        told = (_share(run.progress, "judge", *parts), _share(run.progress, "compare", *parts))
+        replies = {name: one.replies[name] for name in outcomes.systems}
+        judged.append(judge_seed(run, one.corpus, replies, pairs, one.seed, told))
+    assessed, verdicts = [one.assessed for one in judged], [one.verdicts for one in judged]
+    dimensions = judged[0].dimensions
     return Findings(
         outcomes=outcomes,
         dimensions=dimensions,
@@ -180,12 +172,6 @@ def find(outcomes: Outcomes, progress: Progress = quiet) -> Findings:
 def _share(progress: Progress, stage: str, number: int, parts: int) -> Callable[[int, int], None]:
     """A judge's progress on one of several equal parts, as progress on the whole stage."""
     return lambda done, total: progress(stage, number * total + done, parts * total)
-
-
-def _known(assessed: dict[str, list[Assessment | JudgeError]]) -> tuple[str, ...]:
-    """The dimensions that the assessor can tell anything about."""
-    every = [one for run in assessed.values() for one in run if isinstance(one, Assessment)]
-    return tuple(d for d in DIMENSIONS if any(one.acceptable(d) is not None for one in every))
 
 
 def _preference(outcomes: Outcomes, clusters: dict[str, str]) -> dict[str, Estimate]:

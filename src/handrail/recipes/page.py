@@ -50,7 +50,7 @@ _SHOWN, _ALIKE = 6, 3  # example turns: where systems differ, and where none doe
 
 def conclude(run: Run, outcomes: Outcomes) -> dict[str, Any]:
     """Judge, rank, keep the judgements, write `summary.json` and `report.html`."""
-    findings = find(outcomes, run.progress)
+    findings = find(run, outcomes)
     keep(findings, run.folder / "judged")
     return write_page(run.folder, findings)
 
