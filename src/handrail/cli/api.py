@@ -17,13 +17,17 @@ from handrail.cli.care import check_world, pretrain_world
 from handrail.cli.draw import Generated, generate, load, sampling
 from handrail.cli.exchange import convert, export, feedback_turns, import_, list_sources
 from handrail.cli.files import as_turns, read_config, read_playbook, read_records, records_out
+from handrail.cli.filtering import evaluation_texts, filter_records
 from handrail.cli.fit import Fitted, train
 from handrail.cli.fit_settings import training_settings
-from handrail.cli.judge_evaluation import JudgeEvaluation, judge_eval
+from handrail.cli.judge_evaluation import judge_eval
 from handrail.cli.judge_reproduction import judge_reproduce
+from handrail.cli.judge_results import JudgeEvaluation
 from handrail.cli.judging import Judged, judge
 from handrail.cli.llm import open_model, open_sampler
 from handrail.cli.peek import record_text
+from handrail.cli.planning import Plan, power
+from handrail.cli.ranking import Ranked, rank
 from handrail.cli.runs import list_recipes, recipe_settings, report, run
 from handrail.records import (
     Loaded,
@@ -43,13 +47,17 @@ __all__ = [
     "Generated",
     "JudgeEvaluation",
     "Judged",
+    "Plan",
+    "Ranked",
     "chat",
     "check",
     "check_world",
     "convert",
     "doctor",
+    "evaluation_texts",
     "export",
     "feedback_turns",
+    "filter_records",
     "generate",
     "import_",
     "judge",
@@ -60,7 +68,9 @@ __all__ = [
     "load",
     "open_model",
     "open_sampler",
+    "power",
     "pretrain_world",
+    "rank",
     "read",
     "read_config",
     "recipe_settings",

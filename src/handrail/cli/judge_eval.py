@@ -44,7 +44,7 @@ from handrail.cli.verb import on_error_option, verb
     default="helpful",
     show_default=True,
     metavar="NAME",
-    help="How a language model is asked to compare: helpful, leaderboard, mt-pair, bins.",
+    help="How a language model is asked to compare: helpful, leaderboard, mt-pair, bins, assess.",
 )
 @click.option(
     "--reproduce",
@@ -74,22 +74,17 @@ def command(
     if reproduce is not None:
         _reproduce(console, data, reproduce, (*judges, sets, out, asking["limit"]), asking)
         return
-    from handrail.asking import Prompts
     from handrail.cli import api
     from handrail.cli.files import records_out
     from handrail.cli.judge_tables import lines_of
-    from handrail.cli.llm import open_model
 
     if out is not None:
         records_out(out)  # before the work
-    llm = asking.pop("llm")
     console.kept = "Nothing was written; answers of a model are kept in the cache."
     made = api.judge_eval(
         data,
         judges or ("rule:length", "rule:random"),
         [name.strip() for name in sets.split(",") if name.strip()] if sets else None,
-        open_model=lambda name: open_model(name, **llm),
-        prompts=Prompts(asking.pop("prompts")),
         progress=console.progress,
         **asking,
     )

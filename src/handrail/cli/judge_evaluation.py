@@ -3,136 +3,95 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, TypedDict, Unpack
 
-from handrail.cli.files import records_out
-from handrail.cli.judge_asking import ask_pairs, rate
+from handrail.asking import Prompts
+from handrail.cli.judge_asking import RatedReplies, ask_pairs, rate
 from handrail.cli.judge_raters import Rater, rater
-from handrail.cli.judged import errors_beside
+from handrail.cli.judge_results import JudgeEvaluation, SetResult
+from handrail.cli.judges import AnyJudge
 from handrail.ranking.estimates import DEFAULT, Estimate, Resampling
 from handrail.ranking.graded import GraderScore
-from handrail.ranking.labellers import People, people
+from handrail.ranking.labellers import people
 from handrail.ranking.meta import JudgeScore, Labels, Verdicts
 from handrail.records import (
+    AskProgress,
     JudgeError,
+    LanguageModel,
     SettingError,
-    Skip,
     Spent,
+    Turn,
     Verdict,
     nearest,
-    write_jsonl,
 )
 from handrail.records.store import OnError
 from handrail.sources.labelled import LABELLED, Labelled, LabelledSource, present
 from handrail.sources.labelled.nouns import is_by
 
-if TYPE_CHECKING:
-    from handrail.asking import Prompts
-    from handrail.cli.judges import OpenModel
-
 Progress = Callable[[str, float, float], None]
 
 
-@dataclass(frozen=True)
-class SetResult:
-    """One data set: its labellers, and every judge measured by them.
+class Asking(TypedDict, total=False):
+    """What few need to say."""
 
-    `by` says whose the labels are. `shown` counts the comparisons of which there are both texts;
-    judges that are asked see those, recorded ones all. `agreement[judge][subset]` and
-    `people_of[subset]` are of the parts of the set. Of ratings there are `graders`, with
-    `other_ratings` of one labeller by the mean of the others.
-    """
-
-    name: str
-    by: str
-    prompts: int
-    shown: int
-    people: People | None
-    people_of: Mapping[str, People]
-    scores: Mapping[str, JudgeScore]
-    agreement: Mapping[str, Mapping[str, Estimate]]
-    graders: Mapping[str, GraderScore]
-    other_ratings: GraderScore | None
-    ratings: int
-    spent: Mapping[str, Spent]
-    skipped: tuple[Skip, ...]
-    warnings: tuple[Skip, ...]
-
-
-@dataclass(frozen=True)
-class JudgeEvaluation:
-    """Judges on labelled data sets. `verdicts` and `errors` are of the judges that were asked."""
-
-    judges: tuple[str, ...]
-    sets: tuple[SetResult, ...]
-    verdicts: tuple[Verdict, ...]
-    errors: tuple[JudgeError, ...]
-
-    def write(self, path: str | Path) -> Path | None:
-        """Write the verdicts, and failed judgements beside them; returns the latter's path."""
-        write_jsonl(records_out(path), self.verdicts)
-        beside = errors_beside(path)
-        if self.errors:
-            write_jsonl(beside, self.errors)
-            return beside
-        beside.unlink(missing_ok=True)  # of an earlier evaluation
-        return None
-
-    def summary(self) -> dict[str, Any]:
-        """All figures as plain data."""
-        return {"judges": list(self.judges), "sets": {s.name: _plain_set(s) for s in self.sets}}
+    prompts: str | Path | None
+    llm: Mapping[str, Any]
+    how: Resampling
 
 
 def judge_eval(
     data: str | Path,
-    judges: Sequence[str] = ("rule:length", "rule:random"),
+    judges: Sequence[str | AnyJudge] = ("rule:length", "rule:random"),
     sets: Sequence[str] | None = None,
     *,
     limit: int | None = None,
     protocol: str = "helpful",
-    open_model: OpenModel | None = None,
-    prompts: Prompts | None = None,
     on_error: OnError = "stop",
-    how: Resampling = DEFAULT,
     progress: Progress | None = None,
+    **more: Unpack[Asking],
 ) -> JudgeEvaluation:
     """Measure judges by labels: agreement, kappa, flips, biases, failures, cost.
 
     Args:
         data: a folder that holds one folder for each data set, named after it (`llmbar`, ...).
         judges: "rule:length", "rule:random", ..., "model:NAME", "reward:PATH" (those of
-            `handrail.judge`), and "recorded:NAME" for the verdicts of a program that a data set
-            itself holds.
+            `handrail.judge`), "recorded:NAME" for the verdicts of a program that a data set
+            itself holds, or any judge, assessor or grader.
         sets: names of data sets; by default all that lie in the folder.
         limit: judge so many comparisons (or ratings) of each set, drawn with a fixed seed.
-        protocol: how a language model is asked to compare: helpful, leaderboard, mt-pair, bins.
-        open_model: gives the language model of a name, see `handrail.cli.judges.make_judge`.
-        prompts: prompt files in the place of the packaged ones.
+        protocol: how a language model is asked to compare: helpful, leaderboard, mt-pair, bins,
+            assess. Rated replies are asked about by their own rubrics.
         on_error: "stop" at the first bad row of a data set, or "skip" and count them.
-        how: settings of the intervals, which draw whole prompts.
         progress: called as (stage, done, total).
+        **more: prompts, a folder of prompt files. llm, how the endpoint is reached and what may
+            be spent, as `open_model` takes it. how, settings of the intervals, which draw whole
+            prompts.
 
     Raises:
         HandrailError: unknown judges or sets, a file that is not as it should be, or a recorded
             judge that none of the sets holds.
     """
-    raters = [rater(spec, protocol, open_model, prompts) for spec in dict.fromkeys(judges)]
-    if not raters:
+    how = more.get("how", DEFAULT)
+    prompts = Prompts(more.get("prompts"))
+    open_model = partial(_open_model, dict(more.get("llm") or {}))
+    if not judges:
         raise SettingError("there is no judge to measure", "Name one, as in rule:length")
     if limit is not None and limit < 1:
         raise SettingError(f"the limit is {limit}", "Give 1 or more")
     names = _sets(data, sets)
     loaded = [LABELLED[name](Path(data) / name, on_error) for name in names]
+    turns = [turn for one in loaded for turn in one.turns]
+    raters = [rater(one, protocol, open_model, prompts, turns) for one in _once(judges)]
     _check_recorded(raters, loaded)
     told = progress or (lambda stage, done, total: None)
     judged: list[Verdict | JudgeError] = []
-    results = [
-        _evaluate(LABELLED[one.name], one, raters, limit, how, told, judged) for one in loaded
-    ]
+    ready = [_Set.of(one, limit, how) for one in loaded]
+    results = [_evaluate(one, raters, how, told, judged) for one in ready]
     return JudgeEvaluation(
         judges=tuple(one.name for one in raters),
         sets=tuple(results),
@@ -141,7 +100,29 @@ def judge_eval(
     )
 
 
+def _open_model(llm: Mapping[str, Any], name: str) -> LanguageModel:
+    from handrail.cli.llm import open_model
+
+    return open_model(name, **llm)
+
+
+def _once(judges: Sequence[str | AnyJudge]) -> list[str | AnyJudge]:
+    """Each name once.
+
+    Raises:
+        SettingError: two judges have one name, so that nobody could tell them apart.
+    """
+    named: dict[str, str | AnyJudge] = {}
+    for one in judges:
+        name = one if isinstance(one, str) else one.name
+        if named.setdefault(name, one) != one:
+            raise SettingError(f"two judges have the name '{name}'", "Give each its own")
+    return list(named.values())
+
+
 def _sets(data: str | Path, wanted: Sequence[str] | None) -> list[str]:
+    if wanted is not None and not wanted:
+        raise SettingError("no data set is named", f"Known: {', '.join(LABELLED)}")
     for name in wanted or ():
         if name not in LABELLED:
             raise SettingError(f"there is no labelled set '{name}'", nearest(name, LABELLED))
@@ -158,55 +139,90 @@ def _check_recorded(raters: Sequence[Rater], loaded: Sequence[Labelled]) -> None
             raise SettingError(f"no set holds verdicts of '{one.recorded}'", f"Recorded: {held}")
 
 
+@dataclass(frozen=True)
+class _Set:
+    """One set, ready to be judged: `shown` are the labelled comparisons with both texts."""
+
+    source: LabelledSource
+    labelled: Labelled
+    labels: Labels
+    shown: Labels
+    turns: Mapping[str, Turn]
+    texts: Mapping[tuple[str, str], str]
+    rated: RatedReplies | None
+
+    @classmethod
+    def of(cls, labelled: Labelled, limit: int | None, how: Resampling) -> _Set:
+        """The labels by whom the source says, or `limit` of those with both texts."""
+        source = LABELLED[labelled.name]
+        turns = {turn.id: turn for turn in labelled.turns}
+        clusters = {turn.id: turn.conversation_id or turn.id for turn in labelled.turns}
+        subsets = {turn.id: turn.tags.get("subset", "") for turn in labelled.turns}
+        by = [v for v in labelled.verdicts if is_by(v.judge, source.by)]
+        labels = Labels.of(by, clusters, subsets, labelled.lengths)
+        texts = {(t.id, reply.author): reply.text for t in labelled.turns for reply in t.replies}
+        rows = [i for i, (t, a, b, _) in enumerate(labels.keys) if {(t, a), (t, b)} <= texts.keys()]
+        if limit is not None and len(rows) > limit:
+            rows = random.Random(0).sample(rows, limit)
+        chosen = set(rows)
+        shown = labels.take([i in chosen for i in range(len(labels.keys))])
+        rated = rate(labelled, source.by, clusters, limit, how)
+        known = shown if limit is not None else labels
+        return cls(source, labelled, known, shown, turns, texts, rated)
+
+    def verdicts(
+        self, one: Rater, tell: AskProgress, judged: list[Verdict | JudgeError]
+    ) -> Verdicts | None:
+        """A judge's verdicts, recorded or asked for; None where there can be none."""
+        if one.recorded:
+            if is_by(one.recorded, self.source.by):
+                return None
+            said: list[Verdict | JudgeError] = [*self.labelled.verdicts, *self.labelled.errors]
+            of_it = [v for v in said if v.judge == one.recorded]
+            found = Verdicts.of(one.name, self.labels, of_it)
+            return found if found.any else None
+        if one.pair is None or not self.shown.keys:
+            return None
+        answers = ask_pairs(one.pair, self.shown.keys, self.turns, self.texts, tell)
+        judged += answers
+        return Verdicts.of(one.name, self.shown, answers)
+
+
 def _evaluate(
-    source: LabelledSource,
-    labelled: Labelled,
+    one: _Set,
     raters: Sequence[Rater],
-    limit: int | None,
     how: Resampling,
     told: Progress,
     judged: list[Verdict | JudgeError],
 ) -> SetResult:
     """One set with all judges; what was asked is added to `judged`."""
-    turns = {turn.id: turn for turn in labelled.turns}
-    clusters = {turn.id: turn.conversation_id or turn.id for turn in labelled.turns}
-    subsets = {turn.id: turn.tags.get("subset", "") for turn in labelled.turns}
-    by = [v for v in labelled.verdicts if is_by(v.judge, source.by)]
-    labels = Labels.of(by, clusters, subsets, labelled.lengths)
-    texts = {(t.id, reply.author): reply.text for t in labelled.turns for reply in t.replies}
-    can = [(t, a) in texts and (t, b) in texts for t, a, b, _ in labels.keys]
-    if limit is not None:
-        chosen = _drawn([i for i, one in enumerate(can) if one], limit)
-        labels = labels.take([i in chosen for i in range(len(can))])
-        can = [True] * len(labels.keys)
-    shown = labels.take(can)
+    labels, rated = one.labels, one.rated
+    subsets = [name for name in dict.fromkeys(labels.subsets) if name]
     scores: dict[str, JudgeScore] = {}
     agreement: dict[str, dict[str, Estimate]] = {}
     graders: dict[str, GraderScore] = {}
     spent: dict[str, Spent] = {}
-    rated = rate(labelled, source.by, clusters, limit, how)
-    for one in raters:
-        before, tell = one.spent, partial(told, f"{source.name}, {one.name}")
-        verdicts = _verdicts(one, source.by, labelled, labels)
-        if one.pair is not None and shown.keys:
-            answers = ask_pairs(one.pair, shown.keys, turns, texts, tell)
-            judged += answers
-            verdicts = Verdicts.of(one.name, shown, answers)
+    problems: dict[str, str] = {}
+    for judge in raters:
+        name, before, begin = judge.name, judge.spent, len(judged)
+        tell = partial(told, f"{one.source.name}, {name}")
+        verdicts = one.verdicts(judge, tell, judged)
         if verdicts is not None:
-            scores[one.name] = verdicts.score(how)
-            agreement[one.name] = {
-                name: verdicts.part(name).agreement(how) for name in _names(labels.subsets)
-            }
-        if one.grade is not None and rated is not None:
-            graders[one.name] = rated.score(one, turns, tell, judged)
-        if one.spent is not None and before is not None:
-            spent[one.name] = one.spent.since(before)
-    parts = {n: labels.take([s == n for s in labels.subsets]) for n in _names(labels.subsets)}
+            scores[name] = verdicts.score(how)
+            agreement[name] = {part: verdicts.part(part).agreement(how) for part in subsets}
+        if judge.grade is not None and rated is not None:
+            graders[name] = rated.score(judge, one.turns, tell, judged)
+        failed = Counter(e.problem for e in judged[begin:] if isinstance(e, JudgeError))
+        if failed:
+            problems[name] = failed.most_common(1)[0][0]
+        if judge.spent is not None and before is not None:
+            spent[name] = judge.spent.since(before)
+    parts = {name: labels.take([s == name for s in labels.subsets]) for name in subsets}
     return SetResult(
-        name=source.name,
-        by=source.by,
+        name=one.source.name,
+        by=one.source.by,
         prompts=len({*labels.clusters, *(rated.clusters if rated else ())}),
-        shown=sum(can),
+        shown=len(one.shown.keys),
         people=people(labels, how) if labels.keys else None,
         people_of={name: people(part, how) for name, part in parts.items()},
         scores=scores,
@@ -215,60 +231,7 @@ def _evaluate(
         other_ratings=rated.others() if rated else None,
         ratings=len(rated.keys) if rated else 0,
         spent=spent,
-        skipped=labelled.skipped,
-        warnings=labelled.warnings,
+        problems=problems,
+        skipped=one.labelled.skipped,
+        warnings=one.labelled.warnings,
     )
-
-
-def _drawn(rows: Sequence[int], limit: int) -> set[int]:
-    return set(rows) if len(rows) <= limit else set(random.Random(0).sample(list(rows), limit))
-
-
-def _names(subsets: Sequence[str]) -> list[str]:
-    return [name for name in dict.fromkeys(subsets) if name]
-
-
-def _verdicts(one: Rater, by: str, labelled: Labelled, labels: Labels) -> Verdicts | None:
-    """What the data set holds of a recorded judge; None of one that is asked, or that labelled."""
-    if not one.recorded or is_by(one.recorded, by):
-        return None
-    said: list[Verdict | JudgeError] = [*labelled.verdicts, *labelled.errors]
-    found = Verdicts.of(one.name, labels, [v for v in said if v.judge == one.recorded])
-    return found if found.any else None
-
-
-def _plain_set(one: SetResult) -> dict[str, Any]:
-    return {
-        "labels_by": one.by,
-        "prompts": one.prompts,
-        "comparisons": one.people.items if one.people else 0,
-        "shown": one.shown,
-        "labels": one.people.labels if one.people else 0,
-        "ratings": one.ratings,
-        "people": plain(one.people),
-        "people_by_subset": {
-            name: {"items": p.items, "left_out": p.left_out.as_dict(), "always": p.always.as_dict()}
-            for name, p in one.people_of.items()
-        },
-        "judges": {name: plain(score) for name, score in one.scores.items()},
-        "agreement_by_subset": {
-            name: {subset: value.as_dict() for subset, value in values.items()}
-            for name, values in one.agreement.items()
-        },
-        "graders": {name: plain(score) for name, score in one.graders.items()},
-        "other_ratings": plain(one.other_ratings),
-        "spent": {name: plain(spent) for name, spent in one.spent.items()},
-        "skipped": [skip.model_dump() for skip in one.skipped],
-        "warnings": [skip.model_dump() for skip in one.warnings],
-    }
-
-
-def plain(one: Any) -> Any:
-    """A frozen result as plain data, its estimates too; None stays None."""
-    if isinstance(one, Estimate):
-        return one.as_dict()
-    if one is None or isinstance(one, str | int | float):
-        return one
-    if isinstance(one, Mapping):
-        return dict(one)
-    return {field.name: plain(getattr(one, field.name)) for field in fields(one)}

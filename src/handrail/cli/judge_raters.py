@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from handrail.cli.judges import OpenModel, make_judge
+from handrail.cli.judges import PAIRS, AnyJudge, OpenModel, make_judge
 from handrail.records import (
     AskProgress,
     Assessor,
@@ -52,28 +52,44 @@ class Rater:
 
 
 def rater(
-    spec: str,
+    judge: str | AnyJudge,
     protocol: str = "helpful",
     open_model: OpenModel | None = None,
     prompts: Prompts | None = None,
+    turns: Sequence[Turn] = (),
 ) -> Rater:
     """The judge of a name: those of `handrail judge`, and `recorded:NAME`.
 
     Args:
-        spec: "recorded:NAME" (what a data set holds of a program), else as `make_judge` takes.
+        judge: "recorded:NAME" (what a data set holds of a program), a name as `make_judge` takes
+            it, or a judge.
         protocol: how a language model compares; ratings by rubric have a prompt of their own.
         open_model: gives the model of a name.
         prompts: the prompt files.
+        turns: what will be judged; the care world's oracle warns of others.
 
     Raises:
         HandrailError: an unknown name or protocol, or a model that cannot be opened.
     """
-    if spec.startswith(RECORDED):
-        name = spec.removeprefix(RECORDED)
+    if not isinstance(judge, str):
+        return _rater(judge.name, judge, prompts)
+    if judge.startswith(RECORDED):
+        name = judge.removeprefix(RECORDED)
         if not name:
             raise SettingError("'recorded:' names nobody", "As in recorded:gpt4")
-        return Rater(spec, recorded=name)
-    made = make_judge(spec, protocol=protocol, open_model=open_model, prompts=prompts)
+        return Rater(judge, recorded=name)
+    if protocol not in PAIRS:
+        known = ", ".join(PAIRS)
+        raise SettingError(
+            f"'{protocol}' does not compare two replies",
+            f"Known: {known}; rated replies are asked about by their own rubrics",
+        )
+    made = make_judge(judge, protocol=protocol, open_model=open_model, prompts=prompts, turns=turns)
+    return _rater(judge, made, prompts)
+
+
+def _rater(spec: str, made: AnyJudge, prompts: Prompts | None) -> Rater:
+    """What a judge can do here: compare, grade, or both."""
     model = getattr(made, "model", None)
     if isinstance(made, Judge):
         if model is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from handrail.cli.console import count, table
-from handrail.cli.judge_evaluation import JudgeEvaluation, SetResult
+from handrail.cli.judge_results import JudgeEvaluation, SetResult
 from handrail.ranking.estimates import Estimate
 from handrail.ranking.graded import GraderScore
 from handrail.ranking.meta import JudgeScore
@@ -65,6 +65,7 @@ def _set_lines(one: SetResult) -> list[str]:
     if one.ratings:
         lines += ["", *_ratings(one)]
     lines += [f"{name}: {_cost(one, name)}" for name in one.spent]
+    lines += [f"{name}: failed, most often: {why}" for name, why in one.problems.items()]
     lines += [_skip("left out", skip) for skip in one.skipped]
     lines += [_skip("read all the same", skip) for skip in one.warnings]
     return lines
