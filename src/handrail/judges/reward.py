@@ -87,7 +87,8 @@ class RewardJudge:
             "judge": self.name,
         }
         if not (math.isfinite(first) and math.isfinite(second)):
-            return JudgeError(**told, problem=f"a score is no number ({first}, {second})")
+            which = "the first reply" if not math.isfinite(first) else "the second reply"
+            return JudgeError(**told, problem=f"{which} has no score (too long for the model?)")
         gap = first - second
         outcome = Outcome.TIE if abs(gap) <= self.margin else Outcome.A if gap > 0 else Outcome.B
         return Verdict(**told, outcome=outcome, rationale=f"{first:.6g} and {second:.6g}")
