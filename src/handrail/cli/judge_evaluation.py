@@ -83,10 +83,10 @@ def judge_eval(
         raise SettingError("there is no judge to measure", "Name one, as in rule:length")
     if limit is not None and limit < 1:
         raise SettingError(f"the limit is {limit}", "Give 1 or more")
-    names = _sets(data, sets)
+    named, names = _once(judges), _sets(data, sets)
     loaded = [LABELLED[name](Path(data) / name, on_error) for name in names]
     turns = [turn for one in loaded for turn in one.turns]
-    raters = [rater(one, protocol, open_model, prompts, turns) for one in _once(judges)]
+    raters = [rater(one, protocol, open_model, prompts, turns) for one in named]
     _check_recorded(raters, loaded)
     told = progress or (lambda stage, done, total: None)
     judged: list[Verdict | JudgeError] = []

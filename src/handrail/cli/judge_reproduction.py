@@ -17,7 +17,7 @@ from scipy import stats
 
 from handrail.cli.console import table
 from handrail.ranking import Partition, bradley_terry, cohen, fleiss, krippendorff, matches_of
-from handrail.ranking.estimates import DEFAULT, Estimate
+from handrail.ranking.estimates import DEFAULT, Estimate, Resampling
 from handrail.records import Outcome, SettingError, Verdict, nearest
 from handrail.records.store import OnError
 from handrail.sources.labelled import LABELLED, Labelled
@@ -252,7 +252,7 @@ def _llmfao(labelled: Labelled, _folder: Path) -> dict[str, Any]:
     crowd = bradley_terry(matches_of(said["crowd"]))
     ranks: dict[str, dict[str, int]] = {"crowd": {one.system: one.rank for one in crowd.rated}}
     for program in ("gpt4", "gpt3.5"):
-        made = bradley_terry(matches_of(said[program]))
+        made = bradley_terry(matches_of(said[program]), Resampling(resamples=0))
         ranks[program] = {one.system: one.rank for one in made.rated}
     worth = {one.system: 10 ** (one.rating.value / 400) for one in crowd.rated}
     total = sum(worth.values())
