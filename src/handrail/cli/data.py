@@ -9,13 +9,14 @@ from typing import Any
 import click
 
 from handrail.cli.console import Console, count, table
+from handrail.cli.data_filter import filter_
 from handrail.cli.skips import refused, tell
 from handrail.cli.verb import Verbs, on_error_option, verb
 
 command = Verbs(
     "data",
-    help="Convert public data sets, import your own conversations, export, check and look at "
-    "records.",
+    help="Convert public data sets, import your own conversations, export, check, look at and "
+    "filter records.",
 )
 out_argument = click.argument("out", type=click.Path(path_type=Path))
 
@@ -267,3 +268,6 @@ def turns(console: Console, file: str, out: Path, on_error: Any) -> None:
     summary = {"turns": len(made), "replies_that_break": broken, "out": str(out)}
     said = f"{count(len(made), 'turn')}, {count(broken, 'reply breaks', 'replies break')}"
     tell(console, summary, [f"{said} a guardrail: {out}"], loaded)
+
+
+command.add(filter_)

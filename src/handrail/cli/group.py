@@ -24,12 +24,14 @@ from handrail.cli.console import Console
 
 VERBS = {
     "run": "Run a recipe from data to report.",
-    "data": "Convert, import, export, check and look at records.",
+    "data": "Convert, import, export, check, look at and filter records.",
     "synthesize": "Let a language model make training data.",
     "train": "Train a model on turns with feedback.",
     "generate": "Write a model's replies to turns.",
     "judge": "Judge replies of two or more systems at the same turns.",
     "judge-eval": "Measure judges by comparisons that people judged too.",
+    "rank": "Rank systems by verdicts, with intervals.",
+    "power": "How many test items a wanted difference needs.",
     "report": "Write a run's report again.",
     "chat": "Talk to a model under a playbook and see what it breaks.",
     "world": "The built-in care world: conversations, playbooks, base model.",

@@ -171,14 +171,22 @@ def left_out_lines(reasons: Mapping[str, int]) -> list[str]:
 def nothing_made(what: str, skipped: Sequence[Skip], model: LanguageModel, kept: str = "") -> None:
     """Raise the error for a run that made nothing: its most frequent reason, what it cost.
 
+    `kept` ends the mend: where more is to be read.
+
     Raises:
         RunError: always.
     """
     from handrail.records import RunError
+    from handrail.synthesis.ask import NOT_ASKED
 
     reason, often = next(iter(reasons_of(skipped).items()), ("the model gave nothing", 1))
     asked = count(model.spent.requests, "request")
+    mend = "Look at the first question with --dry-run, or try another model"
+    if NOT_ASKED in reason:
+        mend = "Raise --max-requests or --max-cost"
+    elif "the judge" in reason:
+        mend = "Take another judge (--judge)"
     raise RunError(
-        f"no {what} was made: {reason} ({count(often, 'time')}, {asked})",
-        f"Look at the first question with --dry-run, or try another model{kept}",
+        f"no {what} was made: {reason.rstrip('.')} ({count(often, 'time')}, {asked})",
+        f"{mend}{kept}",
     )

@@ -42,11 +42,12 @@ class Try(Noun):
 
 
 class FailedPoint(Noun):
-    """A turn without a rejected reply, and why: `reason`, and each try."""
+    """A turn without a rejected reply, and why: `reason`, what is of this one alone, each try."""
 
     turn: str
     guardrail: str
     reason: str
+    detail: str = ""
     tries: tuple[Try, ...] = ()
 
 
@@ -165,11 +166,12 @@ def _confirmed(
     good: list[_Open] = []
     failed: list[FailedPoint] = []
     for point, one in zip(points, assessed, strict=True):
-        reason = ""
+        reason = detail = ""
         if isinstance(one, JudgeError):
             reason = NOT_ASKED if one.kind == "limit" else f"the judge failed: {one.problem}"
         elif one.breaks:
             reason = "the judge sees the chosen reply break a guardrail"
+            detail = ": ".join(filter(None, (", ".join(one.breaks), one.reason)))
         else:
             keeps = tuple(g for g in point.chosen.keeps if g in one.keeps)
             if point.guardrail in keeps:
@@ -181,7 +183,8 @@ def _confirmed(
             else:
                 reason = "the judge does not see the chosen reply keep what it is marked with"
         if reason:
-            failed.append(FailedPoint(turn=point.turn.id, guardrail=point.guardrail, reason=reason))
+            turn, rule = point.turn.id, point.guardrail
+            failed.append(FailedPoint(turn=turn, guardrail=rule, reason=reason, detail=detail))
     return good, failed
 
 
