@@ -47,7 +47,13 @@ def test_help_loads_nothing_heavy(line: tuple[str, ...]) -> None:
     assert not loaded_after(code) & HEAVY
 
 
-@pytest.mark.parametrize("package", ["records", "world", "sources", "judges", "ranking", "reports"])
+@pytest.mark.parametrize(
+    "package",
+    [
+        *("records", "world", "sources", "asking", "synthesis", "judges", "ranking", "reports"),
+        "sampling.server",
+    ],
+)
 def test_light_packages_load_no_torch(package: str) -> None:
     assert not loaded_after(f"import handrail.{package}") & {"torch", "transformers"}
 

@@ -32,6 +32,8 @@ ALLOWED = BELOW_RECIPES | {
 }
 # Packages that must load without the deep-learning stack.
 LIGHT = ("records", "world", "sources", "asking", "synthesis", "judges", "ranking", "reports")
+# A part of a package that must, too: it may import these packages and, of its own, itself.
+LIGHT_PART, ITS_OWN = "sampling/server", {"records", "asking"}
 HEAVY = {"torch", "transformers", "peft", "accelerate", "safetensors"}
 
 
@@ -74,6 +76,18 @@ def test_no_arrow_points_up(path: Path) -> None:
         elif layer == "objectives" and parts[0] not in {"torch", *sys.stdlib_module_names}:
             wrong.append(f"line {line}: objectives imports {name}")
     assert not wrong
+
+
+LIGHT_FILES = [p for p in files() if p.relative_to(SRC).as_posix().startswith(LIGHT_PART + "/")]
+
+
+@pytest.mark.parametrize("path", LIGHT_FILES, ids=lambda p: p.name)
+def test_the_part_that_asks_servers_stays_light(path: Path) -> None:
+    own = "handrail." + LIGHT_PART.replace("/", ".")
+    for line, name in imports(path):
+        parts = name.split(".")
+        light = parts[0] not in HEAVY if parts[0] != "handrail" else parts[1] in ITS_OWN
+        assert light or name.startswith(own), f"line {line}: imports {name}"
 
 
 def test_the_reader_of_imports_sees_every_form(tmp_path: Path, monkeypatch) -> None:
