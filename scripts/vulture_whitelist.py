@@ -37,3 +37,10 @@ _.rating_R
 # Public: a user saves adapters alone, or asks how facts reach the model.
 _.save_adapter
 _.supports_tool_role
+
+# Settings of world.Faults that are read by their names (getattr), and how uvicorn is told to stop.
+_.length_bias
+_.refuse
+_.rate_limit_share
+_.should_exit
+_.force_exit
