@@ -93,6 +93,25 @@ def test_equal_margins_follow_the_candidates_order_and_all_winners_are_told() ->
     assert ranked_pairs_winners(table, one) == one
 
 
+def test_a_cycle_of_equal_margins_can_be_dropped_instead() -> None:
+    ring = [{"a": 1, "b": 2, "c": 3}, {"b": 1, "c": 2, "a": 3}, {"c": 1, "a": 2, "b": 3}]
+    assert merge(ring) == {"a": 1, "b": 1, "c": 1}
+    # d loses to all of the ring, which is no part of a cycle and stays.
+    last = [ballot | {"d": 4} for ballot in ring]
+    assert merge(last) == {"a": 1, "b": 1, "c": 1, "d": 4}
+    table = support(last, "abcd")
+    assert len(ranked_pairs(table, "abcd", "drop").dropped) == 3
+    assert len(ranked_pairs(table, "abcd").dropped) == 1
+
+
+@given(st.permutations("abcd"), st.lists(st.permutations([1, 2, 3, 4]), min_size=1, max_size=4))
+def test_merging_favours_no_name(names: list[str], orders: list[list[int]]) -> None:
+    ballots = [dict(zip("abcd", order, strict=True)) for order in orders]
+    renamed = dict(zip("abcd", names, strict=True))
+    turned = [{renamed[c]: r for c, r in sorted(b.items(), key=str)} for b in ballots]
+    assert merge(turned) == {renamed[c]: r for c, r in merge(ballots).items()}
+
+
 def test_candidates_that_nothing_tells_apart_tie() -> None:
     found = ranked_pairs(np.zeros((3, 3)), ("a", "b", "c"))
     assert found.order == (("a", "b", "c"),)

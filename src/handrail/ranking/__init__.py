@@ -29,6 +29,7 @@ from handrail.ranking.length import (
     instruction_difficulty,
     length_controlled,
 )
+from handrail.ranking.majority import Ballots, MajorityRanking, ballots_of, majority_ranking
 from handrail.ranking.matches import Matches, matches_of
 from handrail.ranking.matrix import WinCell, WinMatrix, win_matrix
 from handrail.ranking.normal import normal_interval, rank_correlation, standard_error
@@ -72,6 +73,7 @@ from handrail.ranking.voting import (
 __all__ = [
     "Agreement",
     "Apart",
+    "Ballots",
     "Bins",
     "BreachCell",
     "BreachTable",
@@ -80,6 +82,7 @@ __all__ = [
     "GradeRow",
     "Kappa",
     "LengthControlled",
+    "MajorityRanking",
     "Matches",
     "PTest",
     "PairResult",
@@ -101,6 +104,7 @@ __all__ = [
     "WinRate",
     "WinRule",
     "agreement",
+    "ballots_of",
     "borda",
     "bradley_terry",
     "breach_table",
@@ -117,6 +121,7 @@ __all__ = [
     "instruction_difficulty",
     "krippendorff",
     "length_controlled",
+    "majority_ranking",
     "matches_of",
     "mcnemar_exact",
     "merge",

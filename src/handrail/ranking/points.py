@@ -7,7 +7,7 @@ averaged over the prompts of a group of annotators, and the groups' figures are 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from statistics import fmean, pstdev, stdev
 from typing import Any
@@ -82,9 +82,9 @@ def spread(per_group: Sequence[float]) -> tuple[float, float, float]:
 
 
 def merge(ballots: Sequence[Ranking]) -> dict[str, int]:
-    """The rankings of one prompt as one, by ranked pairs."""
+    """The rankings of one prompt as one, by ranked pairs; a cycle of equal margins is a tie."""
     candidates = candidates_of(ballots)
-    return dict(ranked_pairs(support(ballots, candidates), candidates).ranks)
+    return dict(ranked_pairs(support(ballots, candidates), candidates, "drop").ranks)
 
 
 def winning_points(
@@ -92,6 +92,7 @@ def winning_points(
     prompts: Sequence[str],
     groups: Sequence[str] | None = None,
     how: Resampling = DEFAULT,
+    clusters: Mapping[str, str] | None = None,
 ) -> PointsTable:
     """Points of each system from the rankings of several annotators.
 
@@ -100,6 +101,7 @@ def winning_points(
         prompts: what each ranks replies to.
         groups: which group of annotators each is of; all are one where left out.
         how: settings of the intervals.
+        clusters: prompt to conversation; each prompt is its own without it.
 
     Raises:
         ValueError: the columns differ in length.
@@ -119,7 +121,8 @@ def winning_points(
         scores = [[p.get(system, np.nan) for p in of.values()] for of in merged.values()]
         known = [float(np.nanmean(s)) for s in scores if not np.isnan(s).all()]
         mean, sd, sample = spread(known)
-        estimate = rate_over_seeds(scores, [list(of) for of in merged.values()], how)
+        drawn = [[(clusters or {}).get(p, p) for p in of] for of in merged.values()]
+        estimate = rate_over_seeds(scores, drawn, how)
         found.append(Points(system, tuple(known), mean, sd, sample, estimate))
     return PointsTable(
         points=tuple(sorted(found, key=lambda one: -one.mean)),

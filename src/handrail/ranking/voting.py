@@ -17,6 +17,11 @@ from handrail.ranking.estimates import Floats
 
 Ranking = Mapping[str, float]
 Unranked = Literal["apart", "last"]
+Equal = Literal["order", "drop"]
+_EQUAL = {
+    "order": "equal margins in the candidates' order",
+    "drop": "equal margins that close a cycle dropped",
+}
 _STATES = 20_000  # partial results of tie-breaking held at once
 
 
@@ -29,15 +34,15 @@ class RankedPairs:
     """The ranking of ranked pairs. `ranks[c]` is 1 + how many candidates stand above c for sure.
 
     `locked` are the majorities (winner, loser, margin) that were kept, strongest first, `dropped`
-    those that would have closed a cycle. `tied` says that equal margins had to be put in an order,
-    by the candidates' own; `ranked_pairs_winners` tells whether that mattered for the winner.
+    those that would have closed a cycle. `tied` says that some margins are equal; whether their
+    order matters for the winner, `ranked_pairs_winners` tells.
     """
 
     ranks: Mapping[str, int]
     locked: tuple[tuple[str, str, float], ...]
     dropped: tuple[tuple[str, str, float], ...]
     tied: bool
-    method: str = "ranked pairs by margins (Tideman 1987), equal margins in the candidates' order"
+    method: str
 
     @property
     def order(self) -> tuple[tuple[str, ...], ...]:
@@ -90,36 +95,46 @@ def support(
     return table
 
 
-def ranked_pairs(support_KK: Floats, candidates: Sequence[str]) -> RankedPairs:
+def ranked_pairs(
+    support_KK: Floats, candidates: Sequence[str], equal: Equal = "order"
+) -> RankedPairs:
     """Lock majorities in, the largest margin first, unless one contradicts those before it.
 
     Majorities of one margin are taken in the order of their winner among `candidates`, then of
     their loser: deterministic, without a say of chance; give the candidates in an order that you
-    can stand by. A pair of which as many say the one as the other is no majority, so that
-    candidates can end up tied.
+    can stand by. With `equal="drop"` those on a cycle of their own or stronger margins are all
+    dropped instead, so that no name is favoured and more candidates tie. A pair of which as many
+    say the one as the other is no majority, so that candidates can end up tied.
 
     Args:
         support_KK: what speaks for row over column (`support`, or `Matches.win_matrix`).
         candidates: names of rows and columns.
+        equal: what becomes of equal margins in a cycle.
     """
     margins = support_KK - support_KK.T
     edges = [(int(i), int(j)) for i, j in zip(*np.nonzero(margins > 0), strict=True)]
     edges.sort(key=lambda e: (-margins[e], e))
     below = [0] * len(candidates)  # bit b of below[a]: a stands above b
     locked, dropped = [], []
-    for a, b in edges:
-        named = (candidates[a], candidates[b], float(margins[a, b]))
-        if below[b] >> a & 1:
-            dropped.append(named)
-            continue
-        locked.append(named)
-        _lock(below, a, b)
+    for _, tied in groupby(edges, key=lambda e: margins[e]):
+        members = list(tied)
+        linked = list(below)
+        for a, b in members if equal == "drop" else ():
+            _link(linked, a, b)
+        for a, b in members:
+            named = (candidates[a], candidates[b], float(margins[a, b]))
+            if (linked if equal == "drop" else below)[b] >> a & 1:
+                dropped.append(named)
+                continue
+            locked.append(named)
+            _lock(below, a, b)
     sizes = [float(margins[e]) for e in edges]
     return RankedPairs(
         ranks={c: 1 + sum(row >> i & 1 for row in below) for i, c in enumerate(candidates)},
         locked=tuple(locked),
         dropped=tuple(dropped),
         tied=len(set(sizes)) < len(sizes),
+        method=f"ranked pairs by margins (Tideman 1987), {_EQUAL[equal]}",
     )
 
 

@@ -9,6 +9,7 @@ from handrail.reports.headline import Finding, Headline, gain_finding
 from handrail.reports.lengths import Lengths
 from handrail.reports.page import Report, Section, render, write_report
 from handrail.reports.plain import DataTable, JudgeQuality, LeftOut, Prose
+from handrail.reports.rankings import ShareDots, StrengthDots, WinHeatMap
 from handrail.reports.summary import summary, write_summary
 from handrail.reports.tables import (
     breach_rows,
@@ -37,7 +38,10 @@ __all__ = [
     "RateDots",
     "Report",
     "Section",
+    "ShareDots",
+    "StrengthDots",
     "TrainingRun",
+    "WinHeatMap",
     "WinRateTable",
     "breach_rows",
     "console_table",

@@ -140,14 +140,19 @@ def dot_plot(
     domain: tuple[float, float],
     title: str,
     label: Callable[[float], str],
+    wide: bool = False,
 ) -> Safe:
-    """Rows of (name, estimate, value text, class of the dot, hint) over one axis."""
-    left = min(170.0, max(width_of(name) for name, *_ in rows) + 12)
-    right = 56.0
-    width, height = left + _PLOT + right, _TOP + _ROW * len(rows) + 24
+    """Rows of (name, estimate, value text, class of the dot, hint) over one axis.
+
+    `wide` ones have the page's width to themselves: longer names and values, a longer axis.
+    """
+    left = min(290.0 if wide else 170.0, max(width_of(name) for name, *_ in rows) + 12)
+    plot = 380.0 if wide else _PLOT
+    right = max(width_of(row[2]) for row in rows) + 16 if wide else 56.0
+    width, height = left + plot + right, _TOP + _ROW * len(rows) + 24
     told = "; ".join(f"{name}: {shown} ({hint})" for name, _, shown, _, hint in rows)
     svg = Svg(width, height, title, told)
-    x = linear(*domain, left, left + _PLOT)
+    x = linear(*domain, left, left + plot)
     _axis(svg, x, domain, height, label)
     for i, (name, one, shown, class_, hint) in enumerate(rows):
         y = _TOP + _ROW * (i + 0.5)
@@ -157,7 +162,7 @@ def dot_plot(
             svg.line(x(ends[0]), y, x(ends[1]), y, "whisker")
         if one.n:
             svg.circle(x(one.value), y, 4.5, class_, f"{name}: {hint}")
-        svg.text(left + _PLOT + 8, y, shown, "value")
+        svg.text(left + plot + 8, y, shown, "value")
     return svg.done()
 
 
