@@ -68,7 +68,7 @@ def test_the_rules_of_two_conversations_become_one_playbook_with_checked_tags() 
         "with guardrails": 2,
         "guardrails found": 4,
         "after merging": 2,
-        "pairs asked about": model.asked["merge"],
+        "questions of merging": model.asked["merge"],
         "tags": 8,
         "tags checked": 8,
         "tags dropped": 4,

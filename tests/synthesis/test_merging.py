@@ -46,7 +46,8 @@ def test_groups_are_the_closure_of_all_pairs_with_fewer_questions(found: list[li
     assert made == closure(texts)
     assert set(merged.group) == texts
     every = len(texts) * (len(texts) - 1) // 2
-    assert merged.asked == model.asked["merge"] <= every == merged.candidates
+    assert every == merged.candidates
+    assert merged.asked == model.asked["merge"] <= every + merged.same
     assert merged.same == len(texts) - len(made)
     for rule in merged.guardrails:
         words = set(merged.wordings[rule.id])
@@ -74,6 +75,13 @@ def test_the_most_frequent_wording_is_kept_and_a_vote_counts() -> None:
     assert voted.guardrails[0].text == a
     own = Scripted(merge=lambda data: {"same": True, "text": "A wording of the model's own."})
     assert merge_guardrails([[a], [c]], own.asking(), -1.0).guardrails[0].text in (a, c)
+
+
+def test_a_merger_needs_both_orders_to_agree() -> None:
+    hasty = Scripted(merge=lambda data: {"same": data["a"] < data["b"], "text": data["a"]})
+    merged = merge_guardrails([["one rule"], ["two rule"]], hasty.asking(), -1.0)
+    assert len(merged.guardrails) == 2
+    assert (merged.asked, merged.same) == (2, 0)
 
 
 def test_texts_equal_but_for_case_spaces_and_full_stop_are_merged_without_a_question() -> None:

@@ -90,7 +90,8 @@ def tell_plan(
     first = next((stage.requests[0] for stage, _ in stages), None)
     lines = [table(rows, head) if rows else "There is nothing to ask.", "", whole.text]
     if first is not None:
-        lines += ["", f"The first question ({first.label}, {first.about or 'no record'}):"]
+        about = f", {first.about}" if first.about else ""
+        lines += ["", f"The first question ({first.label}{about}):"]
         lines += [line for m in first.messages for line in (f"--- {m.role} ---", m.content)]
     summary = {
         "dry_run": True,
@@ -144,8 +145,7 @@ def tell(
     reasons = reasons_of(skipped)
     summary |= {"left_out": reasons, "spent": spent_summary(model.spent)}
     lines += left_out_lines(reasons)
-    currency = getattr(getattr(model, "prices", None), "currency", "USD")
-    lines += ["", *spent_lines(model.spent, currency)]
+    lines += ["", *spent_lines(model.spent)]
     console.result(summary, "\n".join(lines))
 
 

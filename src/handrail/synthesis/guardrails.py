@@ -96,7 +96,7 @@ def find_guardrails(
             "with guardrails": len(made),
             "guardrails found": sum(map(len, found)),
             "after merging": len(merged.guardrails),
-            "pairs asked about": merged.asked,
+            "questions of merging": merged.asked,
             "tags": tagged.made,
             "tags checked": tagged.checked,
             "tags dropped": tagged.dropped,

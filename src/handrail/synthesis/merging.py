@@ -6,6 +6,7 @@ vectors. Whether a pair is one rule is for a language model to say. Questions ar
 wordings that the two groups go by so far, the most similar first, and what follows from earlier
 answers is not asked: members of one group are the same, members of two groups that were told apart
 are not (transitive relations in crowdsourced joins: Wang, Li, Kraska, Franklin and Feng 2013).
+A merger needs two answers, in either order of the pair.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import sparse
 
-from handrail.records import Answer, Embedder, Guardrail, Skip
+from handrail.records import Answer, Embedder, Failure, Guardrail, Skip
 from handrail.synthesis.ask import Asking, Progress, failed
 
 _ROWS = 512  # texts whose similarities to all others are held at a time
@@ -46,7 +47,7 @@ class Merged:
 
     `group` gives the guardrail's id for each text as it was found; `support` in how many
     conversations a guardrail was found; `wordings` its texts with their counts. `candidates` pairs
-    were similar enough, `asked` of them were put to the model, `same` were one rule.
+    were similar enough, `asked` questions were put to the model, `same` pairs were one rule.
     """
 
     guardrails: tuple[Guardrail, ...]
@@ -147,17 +148,17 @@ class _Groups:
         self._apart[a].add(b)
         self._apart[b].add(a)
 
-    def join(self, a: int, b: int, clearer: str) -> None:
-        """Make two groups (by their roots) one; `clearer` is the model's vote for a wording."""
+    def join(self, a: int, b: int, clearer: Sequence[str]) -> None:
+        """Make two groups (by their roots) one; `clearer` are the model's votes for a wording."""
         keep, gone = min(a, b), max(a, b)
         self._parent[gone] = keep
         self.members[keep] += self.members.pop(gone)
         for other in self._apart.pop(gone, set()):
             self._apart[other].discard(gone)
             self.tell_apart(keep, other)
-        voted = normal(clearer)
+        voted = [normal(text) for text in clearer]
         for i in self.members[keep]:
-            self._votes[i] += normal(self.texts[i]) == voted
+            self._votes[i] += voted.count(normal(self.texts[i]))
 
     def wording(self, root: int) -> str:
         """The most frequent wording, votes counted; the shorter of two, then by the alphabet."""
@@ -202,21 +203,46 @@ def merge_guardrails(
         if progress is not None:
             progress("merge", candidates - len(open_pairs), candidates)
         pairs = _round(open_pairs, groups)
-        words = [sorted((groups.wording(a), groups.wording(b))) for a, b in pairs]
-        answers = asking.ask([asking.request("merge", {"a": a, "b": b}) for a, b in words])
-        asked += len(pairs)
-        for (a, b), answer in zip(pairs, answers, strict=True):
-            if isinstance(answer, Answer) and answer.data.same:
+        told = _asked_twice(pairs, groups, asking, skipped)
+        asked += len(pairs) + sum(votes is not None for votes, _ in told)
+        for (a, b), (votes, both) in zip(pairs, told, strict=True):
+            if votes is not None and both:
                 same += 1
-                groups.join(a, b, answer.data.text)
-                continue
-            if not isinstance(answer, Answer):
-                skipped.append(failed(answer, "pair of guardrails left apart"))
-            groups.tell_apart(a, b)
+                groups.join(a, b, votes)
+            else:
+                groups.tell_apart(a, b)
     if progress is not None:
         progress("merge", candidates, candidates)
     counts = (candidates, asked, same)
     return _merged(found, names, groups, spelt, counts, skipped)
+
+
+def _asked_twice(
+    pairs: Sequence[tuple[int, int]], groups: _Groups, asking: Asking, skipped: list[Skip]
+) -> list[tuple[list[str] | None, bool]]:
+    """For each pair the wordings that the answers call the clearer one, and whether it is one rule.
+
+    A pair that is called one rule is asked about once more with the two in the other order, as one
+    wrong merger spoils two guardrails in every conversation that has them. None: not asked again.
+    """
+    words = [sorted((groups.wording(a), groups.wording(b))) for a, b in pairs]
+    first = asking.ask([asking.request("merge", {"a": a, "b": b}) for a, b in words])
+    yes = [i for i, one in enumerate(first) if isinstance(one, Answer) and one.data.same]
+    requests = [asking.request("merge", {"a": words[i][1], "b": words[i][0]}) for i in yes]
+    second = dict(zip(yes, asking.ask(requests), strict=True))
+    told: list[tuple[list[str] | None, bool]] = []
+    for i, one in enumerate(first):
+        again = second.get(i)
+        for answer in (one, again):
+            if isinstance(answer, Failure):
+                skipped.append(failed(answer, "pair of guardrails left apart"))
+        if not isinstance(one, Answer) or i not in second:
+            told.append((None, False))
+        elif isinstance(again, Answer) and again.data.same:
+            told.append(([one.data.text, again.data.text], True))
+        else:
+            told.append(([], False))
+    return told
 
 
 def _round(pairs: Sequence[tuple[int, int, float]], groups: _Groups) -> list[tuple[int, int]]:
