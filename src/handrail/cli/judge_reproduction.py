@@ -16,7 +16,15 @@ import numpy as np
 from scipy import stats
 
 from handrail.cli.console import table
-from handrail.ranking import Partition, bradley_terry, cohen, fleiss, krippendorff, matches_of
+from handrail.ranking import (
+    Partition,
+    Ratings,
+    bradley_terry,
+    cohen,
+    fleiss,
+    krippendorff,
+    matches_of,
+)
 from handrail.ranking.estimates import DEFAULT, Estimate, Resampling
 from handrail.records import Outcome, SettingError, Verdict, nearest
 from handrail.records.store import OnError
@@ -250,10 +258,10 @@ def _llmfao(labelled: Labelled, _folder: Path) -> dict[str, Any]:
     for v in labelled.verdicts:
         said["crowd" if is_by(v.judge, "human") else v.judge].append(v)
     crowd = bradley_terry(matches_of(said["crowd"]))
-    ranks: dict[str, dict[str, int]] = {"crowd": {one.system: one.rank for one in crowd.rated}}
+    ranks = {"crowd": _ranks(crowd)}
     for program in ("gpt4", "gpt3.5"):
         made = bradley_terry(matches_of(said[program]), Resampling(resamples=0))
-        ranks[program] = {one.system: one.rank for one in made.rated}
+        ranks[program] = _ranks(made)
     worth = {one.system: 10 ** (one.rating.value / 400) for one in crowd.rated}
     total = sum(worth.values())
     figures = [_row("models compared", len(crowd.rated)), _row("comparisons", crowd.n)]
@@ -271,3 +279,10 @@ def _llmfao(labelled: Labelled, _folder: Path) -> dict[str, Any]:
         "apart": [one.system for one in crowd.apart],
         "method": crowd.method,
     }
+
+
+def _ranks(ratings: Ratings) -> dict[str, float]:
+    """Each system's rank; equal ones share the best of theirs, rounding errors apart."""
+    best = [-round(one.rating.value, 6) for one in ratings.rated]
+    ranked = stats.rankdata(best, "min")
+    return {one.system: float(r) for one, r in zip(ratings.rated, ranked, strict=True)}
