@@ -95,7 +95,7 @@ def make_judge(
     if protocol == "rubric" and given.rubric is None:
         raise SettingError(
             "the protocol 'rubric' needs a rubric",
-            "Name a file with --rubric (`material=Material(rubric=...)` in Python)",
+            "Name a file with --rubric (rubric= in Python)",
         )
     return _model((open_model or _opened)(name), protocol, prompts, given)
 
