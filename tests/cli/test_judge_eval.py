@@ -101,6 +101,7 @@ def test_a_language_model_is_asked_in_both_orders_and_may_fail(data: Path) -> No
     assert len(made.errors) == 4
     assert {(e.a, e.b) for e in made.errors} == {("output_1", "output_2")}
     assert one.spent[judge.name].questions == 8
+    assert made.summary()["sets"]["llmbar"]["spent"][judge.name]["cost"] is None
     assert one.problems[judge.name]
     text = "\n".join(judge_tables.lines_of(made))
     assert f"{judge.name}: failed, most often: {one.problems[judge.name]}" in text
@@ -242,6 +243,20 @@ def test_small_win_rates_by_hand(data: Path) -> None:
     assert found["v1 m win_rate"]["difference"] == pytest.approx(0)
     assert found["v2 m win_rate"]["ours"] == pytest.approx(100 * (0.25 + 0.75 + 0.5 + 0) / 4)
     assert found["v1 m n_draws"]["published"] is None  # not in this leaderboard
+
+
+def test_figures_that_the_data_does_not_give_are_empty(data: Path, tmp_path: Path) -> None:
+    made = handrail.judge_reproduce(data, "llmfao")
+    found = {row["what"]: row for row in made["figures"]}
+    assert found["strength of GPT 4"]["ours"] is None
+    assert found["strength of GPT 4"]["difference"] is None
+    json.dumps(made, allow_nan=False)
+    assert "strength of GPT 4" in "\n".join(lines_of(made))
+    rows = [{**row, "judges": {}} for row in small.pandalm()["testset_3annotators.jsonl"]]
+    small.put(tmp_path / "pandalm", {"testset_3annotators.jsonl": rows})
+    made = handrail.judge_reproduce(tmp_path, "pandalm")
+    assert made["figures"][0]["ours"] == 2
+    assert made["figures"][-1]["ours"] is None
 
 
 def test_the_names_of_raters() -> None:

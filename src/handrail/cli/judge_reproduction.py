@@ -110,7 +110,7 @@ def lines_of(made: Mapping[str, Any]) -> list[str]:
             row["what"],
             _number(row["ours"]),
             "" if row["low"] is None else f"{_number(row['low'])} to {_number(row['high'])}",
-            "" if row["published"] is None else _number(row["published"]),
+            _number(row["published"]),
             "" if row["difference"] is None else f"{row['difference']:+.2g}",
         )
         for row in made["figures"]
@@ -131,19 +131,22 @@ def lines_of(made: Mapping[str, Any]) -> list[str]:
     return lines
 
 
-def _number(value: float) -> str:
+def _number(value: float | None) -> str:
+    if value is None:
+        return ""
     return f"{value:,.0f}" if float(value).is_integer() and abs(value) > 1 else f"{value:.4g}"
 
 
 def _row(what: str, ours: float | Estimate, published: float | None = None) -> Row:
     value = ours.value if isinstance(ours, Estimate) else float(ours)
+    known = math.isfinite(value)
     return {
         "what": what,
-        "ours": value,
-        "low": ours.low if isinstance(ours, Estimate) else None,
-        "high": ours.high if isinstance(ours, Estimate) else None,
+        "ours": value if known else None,
+        "low": ours.low if isinstance(ours, Estimate) and known else None,
+        "high": ours.high if isinstance(ours, Estimate) and known else None,
         "published": published,
-        "difference": None if published is None else value - published,
+        "difference": value - published if known and published is not None else None,
     }
 
 
@@ -222,8 +225,8 @@ def _pandalm(labelled: Labelled, _folder: Path) -> dict[str, Any]:
     counted = Counter(majority.values())
     for word, outcome in (("tie", Outcome.TIE), ("1", Outcome.A), ("2", Outcome.B)):
         figures.append(_row(f"majority label {word}", counted[outcome], PANDALM_LABELS[word]))
-    f1 = {}
-    for program in ("gpt3.5", "pandalm"):
+    f1 = {"gpt3.5": math.nan, "pandalm": math.nan}
+    for program in [name for name in f1 if name in by]:
         pairs = [(majority[t], said) for t, said in by[program].items() if majority[t]]
         right = [float(label is said) for label, said in pairs]
         f1[program] = _macro_f1(pairs)
@@ -271,7 +274,8 @@ def _llmfao(labelled: Labelled, _folder: Path) -> dict[str, Any]:
     for (one, other), published in LLMFAO_RANKS.items():
         both = [s for s in ranks[one] if s in ranks[other]]
         x, y = ([ranks[who][s] for s in both] for who in (one, other))
-        found = float(stats.pearsonr(x, y).statistic)
+        told = len({*x}) > 1 and len({*y}) > 1
+        found = float(stats.pearsonr(x, y).statistic) if told else math.nan
         figures.append(_row(f"rank correlation {one}, {other}", found, published))
     return {
         "figures": figures,

@@ -9,6 +9,7 @@ from typing import Any
 
 from handrail.cli.files import records_out
 from handrail.cli.judged import errors_beside
+from handrail.cli.llm import spent_summary
 from handrail.ranking.estimates import Estimate
 from handrail.ranking.graded import GraderScore
 from handrail.ranking.labellers import People
@@ -88,7 +89,7 @@ def _plain_set(one: SetResult) -> dict[str, Any]:
         },
         "graders": {name: plain(score) for name, score in one.graders.items()},
         "other_ratings": plain(one.other_ratings),
-        "spent": {name: plain(spent) for name, spent in one.spent.items()},
+        "spent": {name: spent_summary(spent) for name, spent in one.spent.items()},
         "problems": dict(one.problems),
         "skipped": [skip.model_dump() for skip in one.skipped],
         "warnings": [skip.model_dump() for skip in one.warnings],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +16,8 @@ from handrail.sources.labelled.maker import Maker
 from handrail.sources.labelled.nouns import is_by
 from handrail.sources.labelled.registry import check_contract
 from tests.sources.labelled import small
+
+PAGE = (Path(__file__).parents[3] / "docs" / "judge-eval.md").read_text("utf-8")
 
 
 @pytest.fixture
@@ -62,6 +65,23 @@ def test_a_source_is_checked_at_the_door(tmp_path: Path) -> None:
     source = LabelledSource("mine", "", "", ("x.jsonl",), fill)
     with pytest.raises(RecordError, match="no label is by 'human'"):
         source(tmp_path)
+
+
+def test_the_page_names_every_file_and_its_example_runs(tmp_path: Path) -> None:
+    for name, source in LABELLED.items():
+        row = next(line for line in PAGE.splitlines() if line.startswith(f"| `{name}`"))
+        assert all(file in row for file in source.files)
+    (block,) = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+    space: dict[str, Any] = {}
+    exec(block, space)
+    rows = [
+        {"id": i, "question": "?", "ours": "a", "theirs": "b", "better": better, "who": "ann"}
+        for i, better in enumerate(("ours", "theirs", ""))
+    ]
+    small.put(tmp_path, {"pairs.jsonl": rows})
+    made = LabelledSource("mine", "", "", ("pairs.jsonl",), space["fill"])(tmp_path)
+    assert [str(v.outcome) for v in made.verdicts] == ["A", "B", "TIE"]
+    assert made.verdicts[0].judge == "human:ann"
 
 
 def test_who_is_who() -> None:
