@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from handrail.cli.files import as_turns, read_records
-from handrail.cli.judged import errors_beside
-from handrail.cli.names import stem
+from handrail.cli.ranking_input import dimension_of, judged_of, turns_of, without_turn
 from handrail.cli.ranking_lengths import Items, against
 from handrail.ranking import (
     LengthControlled,
     MajorityRanking,
+    Matches,
     PointsTable,
     Ratings,
     Resampling,
@@ -34,12 +33,10 @@ from handrail.ranking import (
     winning_points,
 )
 from handrail.records import (
-    DIMENSIONS,
     JudgeError,
     RecordError,
     SettingError,
     Skip,
-    Turn,
     Verdict,
     nearest,
 )
@@ -54,24 +51,36 @@ Judgements = str | Path | Iterable[Any]
 Result = Ratings | WinMatrix | PointsTable | MajorityRanking | Mapping[str, LengthControlled]
 
 
+_RATERS: Mapping[str, Callable[[Matches, Resampling, str], Ratings | MajorityRanking]] = {
+    "bradley-terry": bradley_terry,
+    "elo": elo,
+    "ranked-pairs": lambda matches, how, _anchor: majority_ranking(matches, how),
+}
+
+
 @dataclass(frozen=True)
 class Ranked:
     """A ranking of systems, and what it was made of.
 
-    `matrix` are the win rates beneath it. `errors` counts failed judgements by system pair's
-    dimension, `judges` the verdicts by judge. `others` are dimensions that the files hold too.
+    `matrix` are the win rates beneath it. `errors` counts failed judgements, `judges` the verdicts
+    by judge. `others` are dimensions that the files hold too; `clustered` says that turns were
+    given, so that their conversations were resampled.
     """
 
     method: str
     dimension: str
     result: Result
     matrix: WinMatrix
-    verdicts: int
-    errors: int
     judges: Mapping[str, int]
+    errors: int
     others: tuple[str, ...]
     skipped: tuple[Skip, ...]
     clustered: bool
+
+    @property
+    def verdicts(self) -> int:
+        """How many verdicts were ranked by."""
+        return sum(self.judges.values())
 
     def summary(self) -> dict[str, Any]:
         """The whole result as plain data."""
@@ -134,131 +143,67 @@ def rank(
             needs.
         RecordError: files of another kind, or without a verdict.
     """
-    if method not in METHODS:
-        raise SettingError(f"unknown method '{method}'", nearest(method, METHODS))
-    if rule not in RULES:
-        raise SettingError(f"unknown rule '{rule}'", nearest(rule, RULES))
-    if method == "length-controlled" and not (anchor and turns is not None):
-        raise SettingError(
-            "the length-controlled rate needs a baseline and the replies",
-            "Give --anchor NAME (anchor=) and --turns FILE for each system's replies (turns=)",
-        )
+    _check(method, rule, anchor, turns is not None)
     how = how or Resampling(resamples=1000)
-    judged, skipped = _judged(verdicts)
-    chosen, others = _dimension(judged, dimension)
+    judged, skipped = judged_of(verdicts)
+    chosen, others = dimension_of(judged, dimension)
     of_one = [one for one in judged if one.dimension == chosen]
-    systems = {s for one in of_one if isinstance(one, Verdict) for s in (one.a, one.b)}
-    if anchor and anchor not in systems:
-        raise SettingError(f"no verdict is about a system '{anchor}'", nearest(anchor, systems))
-    read = _turns(turns)
+    _check_anchor(anchor, of_one)
+    read = turns_of(turns)
     clusters = clusters_of([turn for _, some in read for turn in some])
-    skipped += _unknown_turns(of_one, clusters, turns is not None)
+    skipped += without_turn(of_one, clusters, turns is not None)
     made = matches_of(of_one, clusters, RULES[rule])
-    half = made if rule == "ties-half" else matches_of(of_one, clusters)
+    matrix = win_matrix(made, RULES[rule], how)
     result: Result
     if method == "win-rate":
-        result = win_matrix(made, RULES[rule], how)
-    elif method == "bradley-terry":
-        result = bradley_terry(half, how, anchor)
-    elif method == "elo":
-        result = elo(half, how, anchor)
-    elif method == "ranked-pairs":
-        result = majority_ranking(half, how)
+        result = matrix
     elif method == "borda":
         result = _borda(of_one, clusters, how, skipped)
-    else:
+    elif method == "length-controlled":
         tables, unknown = against(of_one, read, anchor)
         skipped += unknown
         result = _lengths(tables, clusters, how)
+    else:
+        result = _RATERS[method](made, how, anchor)
     return Ranked(
         method=method,
         dimension=chosen,
         result=result,
-        matrix=win_matrix(made, RULES[rule], how),
-        verdicts=sum(isinstance(one, Verdict) for one in of_one),
-        errors=sum(isinstance(one, JudgeError) for one in of_one),
+        matrix=matrix,
         judges=Counter(one.judge or "unnamed" for one in of_one if isinstance(one, Verdict)),
+        errors=sum(isinstance(one, JudgeError) for one in of_one),
         others=others,
         skipped=tuple(skipped),
         clustered=turns is not None,
     )
 
 
-def _judged(verdicts: Any) -> tuple[list[Verdict | JudgeError], list[Skip]]:
-    """The verdicts and failed judgements of files (with the errors beside them) or records."""
-    if isinstance(verdicts, str | Path):
-        verdicts = [verdicts]
-    given = list(verdicts)
-    paths = [Path(one) for one in given if isinstance(one, str | Path)]
-    judged = [one for one in given if isinstance(one, Verdict | JudgeError)]
-    if len(paths) + len(judged) != len(given):
-        raise SettingError("verdicts are files, `Verdict`s or `JudgeError`s", "Give some")
-    beside = [errors_beside(path) for path in paths]
-    seen = {path.resolve() for path in paths}
-    more = [path for path in beside if path.exists() and path.resolve() not in seen]
-    for path in [*dict.fromkeys(paths), *dict.fromkeys(more)]:
-        records = read_records(path).records
-        kind = type(records[0])
-        if kind not in (Verdict, JudgeError):
-            raise RecordError(
-                f"this file holds {kind.__name__} records",
-                "Name files of verdicts, as `handrail judge --out` writes them",
-                str(path),
-            )
-        judged += records
-    if not any(isinstance(one, Verdict) for one in judged):
-        failed = f" ({len(judged):,} failed judgements)" if judged else ""
-        raise RecordError(f"there is no verdict to rank by{failed}", "Judge some replies first")
-    twice = len(paths) - len(dict.fromkeys(paths))
-    if not twice:
-        return judged, []
-    return judged, [Skip(what="file of verdicts", reason="named twice, read once", count=twice)]
-
-
-def _dimension(
-    judged: Sequence[Verdict | JudgeError], wanted: str | None
-) -> tuple[str, tuple[str, ...]]:
-    """The dimension to rank on, and the others that the verdicts have."""
-    found = list(dict.fromkeys(one.dimension for one in judged if isinstance(one, Verdict)))
-    if wanted is not None and wanted not in found:
-        raise SettingError(f"no verdict is on the dimension '{wanted}'", nearest(wanted, found))
-    known = [d for d in DIMENSIONS if d in found]
-    chosen = wanted if wanted is not None else (known or found)[0]
-    return chosen, tuple(d for d in found if d != chosen)
-
-
-def _turns(turns: Any) -> list[tuple[str, list[Turn]]]:
-    """Turns by the name of their file ("" for records)."""
-    if turns is None:
-        return []
-    if isinstance(turns, str | Path):
-        turns = [turns]
-    given = list(turns)
-    paths = [one for one in given if isinstance(one, str | Path)]
-    read = [(stem(path), as_turns(path).records) for path in paths]
-    records = [one for one in given if not isinstance(one, str | Path)]
-    return read + ([("", as_turns(records).records)] if records else [])
-
-
-def _unknown_turns(
-    judged: Sequence[Verdict | JudgeError], clusters: Mapping[str, str], given: bool
-) -> list[Skip]:
-    """Verdicts at turns whose conversation is unknown although turns were given.
-
-    Raises:
-        RecordError: that is true of all of them.
-    """
-    if not given:
-        return []
-    at = [one.turn for one in judged if isinstance(one, Verdict)]
-    unknown = sum(turn not in clusters for turn in at)
-    if at and unknown == len(at):
-        raise RecordError(
-            "the turns given are none of those that were judged",
-            "Name the file of turns that the replies were judged at: they are matched by id",
+def _check(method: str, rule: str, anchor: str, has_turns: bool) -> None:
+    """Refuse a request that no data could answer."""
+    if method not in METHODS:
+        raise SettingError(f"unknown method '{method}'", nearest(method, METHODS))
+    if rule not in RULES:
+        raise SettingError(f"unknown rule '{rule}'", nearest(rule, RULES))
+    if rule != "ties-half" and method != "win-rate":
+        raise SettingError(
+            f"the rule '{rule}' is for win rates; {method} counts ties as half a win each",
+            "Rank by --method win-rate, or leave the rule out",
         )
-    reason = "the turn is not among --turns: it is a cluster of its own"
-    return [Skip(what="verdict", reason=reason, count=unknown)] if unknown else []
+    if method == "length-controlled" and not (anchor and has_turns):
+        raise SettingError(
+            "the length-controlled rate needs a baseline and the replies",
+            "Give --anchor NAME (anchor=) and --turns FILE for each system's replies (turns=)",
+        )
+    if anchor and method not in ("bradley-terry", "elo", "length-controlled"):
+        raise SettingError(
+            f"{method} has no anchor", "Leave it out, or rank by --method bradley-terry"
+        )
+
+
+def _check_anchor(anchor: str, judged: Sequence[Verdict | JudgeError]) -> None:
+    systems = {s for one in judged if isinstance(one, Verdict) for s in (one.a, one.b)}
+    if anchor and anchor not in systems:
+        raise SettingError(f"no verdict is about a system '{anchor}'", nearest(anchor, systems))
 
 
 def _borda(
