@@ -13,6 +13,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from json.encoder import encode_basestring
 from pathlib import Path
 from typing import Any
 
@@ -178,4 +179,22 @@ def export_prompts(folder: str | Path, names: Sequence[str] = ()) -> list[Path]:
 
 def as_json(value: Any) -> str:
     r"""JSON to be shown within a prompt: readable, and without "</", which could end a block."""
-    return json.dumps(value, ensure_ascii=False, indent=1).replace("</", "<\\/")
+    return _indented(value, "\n").replace("</", "<\\/")
+
+
+def _indented(value: Any, line: str) -> str:
+    """As `json.dumps(value, ensure_ascii=False, indent=1)`, which is slow: it is Python's own.
+
+    `line` is a line break with the indentation so far. Keys are texts.
+    """
+    if isinstance(value, str):
+        return encode_basestring(value)
+    if type(value) is int:
+        return str(value)
+    inner = line + " "
+    if isinstance(value, dict) and value:
+        items = (f"{encode_basestring(k)}: {_indented(v, inner)}" for k, v in value.items())
+        return "{" + inner + f",{inner}".join(items) + line + "}"
+    if isinstance(value, list | tuple) and value:
+        return "[" + inner + f",{inner}".join([_indented(v, inner) for v in value]) + line + "]"
+    return json.dumps(value, ensure_ascii=False)

@@ -36,13 +36,24 @@ class Form(BaseModel):
         if not isinstance(given, Mapping):
             return given
         made = {key: _writable(value) for key, value in given.items()}
-        for key, field in keys(cls).items():
-            if get_origin(field.annotation) is Literal and isinstance(made.get(key), str):
-                words = {_plain(word): word for word in get_args(field.annotation)}
+        for key, words in _words(cls).items():
+            if isinstance(made.get(key), str):
                 made[key] = words.get(_plain(made[key]), made[key])
         return made
 
 
+@lru_cache(maxsize=64)
+def _words(form: type[Form]) -> dict[str, dict[str, Any]]:
+    """The closed lists of words of a form's keys, under what is left of them in any writing."""
+    lists = {key: field.annotation for key, field in keys(form).items()}
+    return {
+        key: {_plain(word): word for word in get_args(kind)}
+        for key, kind in lists.items()
+        if get_origin(kind) is Literal
+    }
+
+
+@lru_cache(maxsize=64)
 def keys(form: type[Form]) -> dict[str, FieldInfo]:
     """The form's fields under the keys that an answer has ("class" is no name in Python)."""
     return {field.alias or name: field for name, field in form.model_fields.items()}
