@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from handrail.cli.console import Console, count, table
-from handrail.cli.synth_work import asking_options, nothing_made, open_asking, tell, tell_plan
+from handrail.cli.synth_work import (
+    asking_options,
+    nothing_made,
+    open_asking,
+    opener,
+    tell,
+    tell_plan,
+)
 from handrail.cli.verb import verb
 
 if TYPE_CHECKING:
@@ -143,7 +150,7 @@ def replies(console: Console, turns: str, out: Path, **o: Any) -> None:
     how = work.Breaking(o["kinds"], o["tries"], o["seed"])
     points = work.points_of(read.records, how, o["limit"])
     asking = open_asking(console, o["model"], o["prompts"], o["llm"])
-    judge = work.judge_of(o["judge"], asking, [p.turn for p in points])
+    judge = work.judge_of(o["judge"], asking, [p.turn for p in points], opener(o["llm"]))
     planned = plan_replies(points, asking, judge)
     if tell_plan(console, planned, asking.model, o["dry_run"]):
         return
@@ -156,7 +163,7 @@ def replies(console: Console, turns: str, out: Path, **o: Any) -> None:
     summary, lines = _broken(broken, out)
     if not broken.turns:
         nothing_made("turn", skipped, asking.model, f". Every try: {failed_beside(out)}")
-    tell(console, summary | {"judge": judge.name}, lines, skipped, asking.model)
+    tell(console, summary | {"judge": judge.name}, lines, skipped, asking.model, judge)
 
 
 @verb(
@@ -193,7 +200,7 @@ def both(
     read = work.as_talks(talks_file, o["on_error"])
     some = read.records[: o["limit"]]
     asking = open_asking(console, o["model"], o["prompts"], o["llm"])
-    judge = work.judge_of(o["judge"], asking)
+    judge = work.judge_of(o["judge"], asking, open_model=opener(o["llm"]))
     finding = work.Finding(o["at_most"], o["playbooks"])
     planned = work.plan_of_both(some, asking, judge, finding)
     if tell_plan(console, planned, asking.model, o["dry_run"]):
@@ -216,8 +223,8 @@ def both(
     summary, more = _broken(broken, out)
     if not broken.turns:
         nothing_made("turn", skipped, asking.model, f". Every try: {failed_beside(out)}")
-    tell(console, first | summary | {"judge": judge.name}, [*lines, "", *more], skipped,
-         asking.model)  # fmt: skip
+    summary = first | summary | {"judge": judge.name}
+    tell(console, summary, [*lines, "", *more], skipped, asking.model, judge)
 
 
 def failed_beside(out: str | Path) -> Path:

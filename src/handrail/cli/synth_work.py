@@ -66,6 +66,15 @@ def open_asking(console: Console, model: str, prompts: Path | None, llm: dict[st
     return asking_of(opened, prompts)
 
 
+def opener(llm: dict[str, Any]) -> Callable[[str], LanguageModel]:
+    """Opens further models (a judge) with the same options."""
+    from functools import partial
+
+    from handrail.cli.llm import open_model
+
+    return partial(open_model, **llm)
+
+
 def tell_plan(
     console: Console, planned: Sequence[Planned], model: LanguageModel, dry_run: bool
 ) -> bool:
@@ -138,14 +147,33 @@ def tell(
     lines: list[str],
     skipped: Sequence[Skip],
     model: LanguageModel,
+    judge: Any = None,
 ) -> None:
-    """Print counts, what was left out by reason, and what it cost."""
+    """Print counts, what was left out by reason, what it cost, and whether all was asked.
+
+    A `judge` that asks another model has its own cost, which is told too.
+    """
     from handrail.cli.llm import spent_lines, spent_summary
 
     reasons = reasons_of(skipped)
-    summary |= {"left_out": reasons, "spent": spent_summary(model.spent)}
+    failures = model.spent.failures
+    missing = sum(failures.get(kind, 0) for kind in ("endpoint", "limit"))
+    summary |= {
+        "left_out": reasons,
+        "complete": not missing,
+        "spent": spent_summary(model.spent),
+    }
     lines += left_out_lines(reasons)
     lines += ["", *spent_lines(model.spent)]
+    other = getattr(judge, "model", model)
+    if other is not model:
+        summary["judge_spent"] = spent_summary(other.spent)
+        lines += ["The judge:", *(f"  {line}" for line in spent_lines(other.spent))]
+    if missing:
+        lines.append(
+            f"Not whole: {count(missing, 'question')} met the limit or an endpoint that failed. "
+            f"{console.kept}"
+        )
     console.result(summary, "\n".join(lines))
 
 

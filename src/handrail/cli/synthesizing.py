@@ -29,6 +29,7 @@ from handrail.records import Assessor, Conversation, Loaded, RecordError, Turn
 from handrail.records.store import OnError
 
 if TYPE_CHECKING:
+    from handrail.cli.judges import OpenModel
     from handrail.synthesis import Asking, Broken, Found, Planned, Point
 
 __all__ = [
@@ -196,8 +197,16 @@ def as_talks(talks: Talks, on_error: OnError = "stop") -> Loaded[Conversation]:
     return talks if isinstance(talks, Loaded) else Loaded(list(talks))
 
 
-def judge_of(judge: Assessor | str | None, asking: Asking, turns: Sequence[Turn] = ()) -> Assessor:
-    """The assessor that confirms replies: the one given, by its name, or the model itself."""
+def judge_of(
+    judge: Assessor | str | None,
+    asking: Asking,
+    turns: Sequence[Turn] = (),
+    open_model: OpenModel | None = None,
+) -> Assessor:
+    """The assessor that confirms replies: the one given, by its name, or the model itself.
+
+    `open_model` opens the model of "model:NAME"; by default `handrail.open_model`.
+    """
     from handrail.cli.judges import make_judge
     from handrail.judges import AssessorJudge, ModelAssessor
     from handrail.records import SettingError
@@ -206,7 +215,9 @@ def judge_of(judge: Assessor | str | None, asking: Asking, turns: Sequence[Turn]
         return ModelAssessor(asking.model, asking.prompts)
     if not isinstance(judge, str):
         return judge
-    made = make_judge(judge, protocol="assess", prompts=asking.prompts, turns=turns)
+    made = make_judge(
+        judge, protocol="assess", open_model=open_model, prompts=asking.prompts, turns=turns
+    )
     assessor = made.assessor if isinstance(made, AssessorJudge) else made
     if not isinstance(assessor, Assessor):
         raise SettingError(
