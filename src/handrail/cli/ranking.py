@@ -120,16 +120,15 @@ def rank(
     dimension: str | None = None,
     anchor: str = "",
     rule: str = "ties-half",
-    how: Resampling | None = None,
+    how: Resampling = ROUNDS,
 ) -> Ranked:
     """Rank systems by the verdicts on their replies, with intervals.
 
     handrail.rank("verdicts.jsonl", turns="test.jsonl").summary()["ranking"]
 
     Args:
-        verdicts: files of verdicts (`handrail judge --out`) or verdicts; the failed judgements in
-            the `.errors.jsonl` beside a file are counted. Those of several judges (their `judge`)
-            on one pair at one turn are ballots of their own.
+        verdicts: files (`handrail judge --out`; what failed is counted from the file beside each)
+            or verdicts. Several judges (their `judge`) have a ballot each per pair and turn.
         method: one of `METHODS`.
         turns: files of turns or replies, or turns: their conversations are what is resampled, and
             the length-controlled rate takes lengths from their replies (by author, else by file).
@@ -139,16 +138,13 @@ def rank(
         how: rounds, level and seed of the intervals; 1,000 rounds by default.
 
     Raises:
-        SettingError: an unknown method, rule, dimension or system, or a method that lacks what it
-            needs.
+        SettingError: an unknown name, or a method that lacks what it needs.
         RecordError: files of another kind, or without a verdict.
     """
     _check(method, rule, anchor, turns is not None)
-    how = how or Resampling(resamples=1000)
     judged, skipped = judged_of(verdicts)
     chosen, others = dimension_of(judged, dimension)
-    of_one = [one for one in judged if one.dimension == chosen]
-    _check_anchor(anchor, of_one)
+    of_one = _with_anchor(anchor, [one for one in judged if one.dimension == chosen])
     read = turns_of(turns)
     clusters = clusters_of([turn for _, some in read for turn in some])
     skipped += without_turn(of_one, clusters, turns is not None)
@@ -200,10 +196,14 @@ def _check(method: str, rule: str, anchor: str, has_turns: bool) -> None:
         )
 
 
-def _check_anchor(anchor: str, judged: Sequence[Verdict | JudgeError]) -> None:
+def _with_anchor(
+    anchor: str, judged: Sequence[Verdict | JudgeError]
+) -> Sequence[Verdict | JudgeError]:
+    """The judgements, some of which are about the anchor where there is one."""
     systems = {s for one in judged if isinstance(one, Verdict) for s in (one.a, one.b)}
     if anchor and anchor not in systems:
         raise SettingError(f"no verdict is about a system '{anchor}'", nearest(anchor, systems))
+    return judged
 
 
 def _borda(

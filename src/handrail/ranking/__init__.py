@@ -52,7 +52,7 @@ from handrail.ranking.power import (
 )
 from handrail.ranking.preferences import Preferences, preferences
 from handrail.ranking.seeds import SeedDifference, difference_over_seeds, t_interval
-from handrail.ranking.strengths import Rated, Ratings, bradley_terry
+from handrail.ranking.strengths import ROUNDS, Rated, Ratings, bradley_terry
 from handrail.ranking.systems import (
     BreachCell,
     BreachTable,
@@ -71,6 +71,7 @@ from handrail.ranking.voting import (
 )
 
 __all__ = [
+    "ROUNDS",
     "Agreement",
     "Apart",
     "Ballots",
