@@ -13,6 +13,7 @@ import numpy as np
 from handrail.cli.ranking_input import dimension_of, judged_of, turns_of, without_turn
 from handrail.cli.ranking_lengths import Items, against
 from handrail.ranking import (
+    ROUNDS,
     LengthControlled,
     MajorityRanking,
     Matches,
