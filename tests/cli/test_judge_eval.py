@@ -16,13 +16,14 @@ from handrail.cli import judge_tables
 from handrail.cli.group import invoke
 from handrail.cli.judge_raters import rater
 from handrail.cli.judge_reproduction import lines_of
-from handrail.judges import HelpfulJudge
+from handrail.judges import HelpfulJudge, RewardJudge
 from handrail.ranking.estimates import Resampling
 from handrail.records import (
     HandrailError,
     JudgeError,
     Message,
     SettingError,
+    Turn,
     Verdict,
     read_jsonl,
 )
@@ -130,6 +131,40 @@ def test_a_rating_that_failed_is_no_number(data: Path) -> None:
     assert (score.unrated, score.pearson.n) == (8, 0)
     assert len(made.errors) == 8
     assert {e.a for e in made.errors} == {"x", "y"}
+
+
+class Lengths:
+    """A reward model that likes words and knows nothing of the last two replies."""
+
+    name = "lengths"
+
+    def score(self, turn: Turn, replies: Sequence[str]) -> list[float]:
+        known = "mt_bench_eval/3" not in turn.id
+        return [float(len(reply)) if known else float("nan") for reply in replies]
+
+
+def test_a_reward_models_scores_order_replies(data: Path) -> None:
+    judge = RewardJudge(Lengths())
+    made = handrail.judge_eval(data, [judge, "rule:length"], ["prometheus", "vicuna"], how=QUICK)
+    ours, rule = made.sets[0].graders[judge.name], made.sets[0].graders["rule:length"]
+    assert (ours.items, ours.unrated, rule.unrated, ours.error) == (8, 2, 0, None)
+    assert [e.turn for e in made.errors] == [f"prometheus/mt_bench_eval/3/{s}" for s in "xy"]
+    assert "no number" in made.sets[0].problems[judge.name]
+    both = made.sets[1].scores
+    assert both[judge.name].agreement.value == both["rule:length"].agreement.value
+
+
+def test_a_model_over_http(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("openai")
+    pytest.importorskip("uvicorn")
+    line = ["judge-eval", "--data", str(data), "--sets", "vicuna,prometheus", "--judge"]
+    assert invoke([*line, "model:world", "--limit", "2", "--json", "-q"]) == 0
+    sets = json.loads(capsys.readouterr().out)["sets"]
+    assert sets["vicuna"]["judges"]["model:world"]["agreement"]["n"] == 2
+    assert sets["vicuna"]["judges"]["model:world"]["failures"] == {}
+    assert sets["vicuna"]["spent"]["model:world"]["requests"] == 4
+    assert sets["prometheus"]["graders"]["model:world"]["unrated"] == 0
+    assert sets["prometheus"]["spent"]["model:world"]["requests"] == 2
 
 
 def test_own_labels_are_judged_on_their_own_dimension(data: Path) -> None:

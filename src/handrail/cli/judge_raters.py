@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -125,10 +126,20 @@ def _scored(judge: Any) -> Callable[[Replies, AskProgress | None], list[float | 
         if sign is not None:
             return [sign * len(reply) for _, reply in replies]
         if isinstance(judge.scorer, BatchScorer):
-            return list(judge.scorer.score_all(replies, progress))
-        return [judge.scorer.score(turn, [reply])[0] for turn, reply in replies]
+            scores = judge.scorer.score_all(replies, progress)
+        else:
+            scores = [judge.scorer.score(turn, [reply])[0] for turn, reply in replies]
+        return [
+            score if math.isfinite(score) else _no_number(turn, judge.name, score)
+            for (turn, _), score in zip(replies, scores, strict=True)
+        ]
 
     return grade
+
+
+def _no_number(turn: Turn, judge: str, score: float) -> JudgeError:
+    problem = f"the score is no number ({score})"
+    return JudgeError(turn=turn.id, a="", b="", dimension="rating", judge=judge, problem=problem)
 
 
 def _by_rubric(model: LanguageModel, prompts: Prompts | None) -> RubricGrader:
