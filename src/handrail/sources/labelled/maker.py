@@ -7,7 +7,7 @@ everything that is left out of a good row.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -179,6 +179,32 @@ class Maker:
                 rationale=why,
             )
         )
+
+    def scored(
+        self,
+        turn: str,
+        pair: tuple[str, str],
+        scores: Sequence[float],
+        scale: tuple[float, float],
+        judge: str,
+        why: str = "",
+    ) -> None:
+        """Add two scores given side by side: a rating of each, and the verdict that they make."""
+        (a, b), (first, second) = pair, scores
+        for system, other, score in ((a, b, first), (b, a, second)):
+            self._add(
+                Rating(
+                    turn=turn,
+                    a=system,
+                    dimension=f"{DIMENSION} beside {other}",
+                    value=score,
+                    low=scale[0],
+                    high=scale[1],
+                    judge=judge,
+                )
+            )
+        outcome = Outcome.A if first > second else Outcome.B if second > first else Outcome.TIE
+        self.judged(turn, a, b, outcome, judge, why)
 
     def rated(self, rating: Rating) -> None:
         """Add a rating."""

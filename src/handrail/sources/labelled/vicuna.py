@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from functools import partial
 
-from handrail.records import Outcome, Rating, RecordError
+from handrail.records import Outcome, RecordError
 from handrail.sources.labelled.fields import Fields
-from handrail.sources.labelled.maker import DIMENSION, Maker
+from handrail.sources.labelled.maker import Maker
 
 SIDES = {"CHATGPT": "gpt35", "VICUNA13B": "vicuna-13b", "TIE": ""}
 SCORES = (0.0, 10.0)  # 1 to 10 were asked for; four answers were given 0
@@ -40,23 +40,9 @@ def fill(made: Maker) -> None:
 
     def review(row: Fields) -> None:
         turn = f"{made.name}/{row.number('question_id')}"
-        first, second = row.numbers("score", 2)
+        scores, why = row.numbers("score", 2), row.text("text")
         a, b = (systems.get(row.text(f"answer{i}_id"), "an unknown answer") for i in (1, 2))
-        outcome = Outcome.A if first > second else Outcome.B if second > first else Outcome.TIE
-        why = row.text("text")
-        for system, other, score in ((a, b, first), (b, a, second)):
-            made.rated(
-                Rating(
-                    turn=turn,
-                    a=system,
-                    dimension=f"{DIMENSION} beside {other}",
-                    value=score,
-                    low=SCORES[0],
-                    high=SCORES[1],
-                    judge="gpt4",
-                )
-            )
-        made.judged(turn, a, b, outcome, "gpt4", why)
+        made.scored(turn, (a, b), scores, SCORES, "gpt4", why)
 
     made.each("questions.jsonl", question)
     made.each("answers.jsonl", answer)
