@@ -229,3 +229,32 @@ def test_gradient_is_zero_at_the_solution(cells: list[int]) -> None:
     p = 1 / (1 + np.exp(s[None, :] - s[:, None]))
     assert wins.sum(1) == pytest.approx((games_ * p).sum(1), abs=1e-7)
     assert s.sum() == pytest.approx(0, abs=1e-9)
+
+
+@settings(max_examples=80)
+@given(st.lists(st.lists(st.integers(0, 1), min_size=25, max_size=25), min_size=1, max_size=4))
+def test_unbounded_data_are_those_of_several_components(cells: list[list[int]]) -> None:
+    wins = np.array(cells, float).reshape(-1, 5, 5)
+    found = unbounded(wins)
+    for one, torn in zip(wins, found, strict=True):
+        assert torn == (main_component(one).sum() < 5)
+
+
+def test_who_is_above_is_the_lower_end_of_each_difference() -> None:
+    from handrail.ranking.estimates import percentile
+    from handrail.ranking.strengths import _above
+
+    rng = np.random.default_rng(0)
+    replicates = rng.normal([0.0, 1.0, 2.5], 1.0, (400, 3))
+    replicates[:3, 2] = np.inf
+    order = [2, 1, 0]
+    slow = [
+        ("abc"[i], "abc"[j])
+        for n, i in enumerate(order)
+        for j in order[n + 1 :]
+        if percentile(replicates[:, i] - replicates[:, j], 0.0, 1, "", 12, 0.95, "inverted_cdf").low
+        > 0
+    ]
+    assert list(_above(tuple("abc"), order, replicates, 12, 0.95)) == slow
+    wide = rng.normal([0.0, 4.0, 9.0], 1.0, (400, 3))
+    assert len(_above(tuple("abc"), order, wide, 12, 0.95)) == 3

@@ -92,8 +92,21 @@ def apart(wins_KK: Floats, systems: tuple[str, ...], inside_K: Flags) -> tuple[A
 
 
 def unbounded(wins_RKK: Floats) -> Flags:
-    """Which data sets are not strongly connected, shape (R,)."""
-    return np.array([_strong(wins_KK)[0] > 1 for wins_KK in wins_RKK], bool)
+    """Which data sets are not strongly connected, shape (R,).
+
+    One is where its first system reaches all others by chains of wins, and all reach it.
+    """
+    beats_RKK = (wins_RKK > 0).astype(np.float32)
+    whole = np.ones(len(wins_RKK), bool)
+    for graph in (beats_RKK, beats_RKK.transpose(0, 2, 1)):
+        reached = np.zeros(wins_RKK.shape[:2], bool)
+        reached[:, :1] = True
+        count = -1
+        while (now := int(reached.sum())) > count:
+            count = now
+            reached |= (reached[:, None, :].astype(np.float32) @ graph)[:, 0] > 0
+        whole &= reached.all(1)
+    return ~whole
 
 
 def _strong(wins_KK: Floats) -> tuple[int, NDArray[np.int64]]:

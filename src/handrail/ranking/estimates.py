@@ -273,7 +273,12 @@ def percentile(
     """
     if replicates.size == 0 or clusters < 2:
         return Estimate(value, float("nan"), float("nan"), n, method, clusters, level)
-    student = float(stats.t.ppf(0.5 + level / 2, clusters - 1))
-    tail = float(stats.norm.cdf(-np.sqrt(clusters / (clusters - 1)) * student))
+    tail = expanded_tail(clusters, level)
     low, high = np.quantile(replicates, (tail, 1.0 - tail), method=kind)
     return Estimate(value, float(low), float(high), n, method, clusters, level)
+
+
+def expanded_tail(clusters: int, level: float = 0.95) -> float:
+    """The share of replicates beyond each end of an expanded percentile interval."""
+    student = float(stats.t.ppf(0.5 + level / 2, clusters - 1))
+    return float(stats.norm.cdf(-np.sqrt(clusters / (clusters - 1)) * student))

@@ -20,7 +20,7 @@ from handrail.ranking.connected import (
     standing,
     unbounded,
 )
-from handrail.ranking.estimates import Estimate, Floats, Resampling, percentile
+from handrail.ranking.estimates import Estimate, Floats, Resampling, expanded_tail, percentile
 from handrail.ranking.matches import Matches, draws
 from handrail.ranking.newton import fit
 
@@ -246,15 +246,16 @@ def _above(
     """Pairs (higher, lower) whose difference is above 0 at the lower end of its interval."""
     if clusters < 2 or not len(replicates_RK):
         return ()
+    tail = expanded_tail(clusters, level)
+    place = int(np.ceil(tail * len(replicates_RK))) - 1  # of the interval's end, counted from below
     found = []
-    with np.errstate(invalid="ignore"):  # inf - inf: both above the rest, unknown to each other
-        for place, i in enumerate(order):
-            for j in order[place + 1 :]:
-                gap = replicates_RK[:, i] - replicates_RK[:, j]
-                gap = np.where(np.isnan(gap), -np.inf, gap)
-                one = percentile(gap, 0.0, 1, "", clusters, level, "inverted_cdf")
-                if one.low > 0:
-                    found.append((systems[i], systems[j]))
+    for rank, i in enumerate(order):
+        rest = order[rank + 1 :]
+        with np.errstate(invalid="ignore"):  # inf - inf: both above the rest, unknown to each other
+            gaps = replicates_RK[:, [i]] - replicates_RK[:, rest]
+        gaps[np.isnan(gaps)] = -np.inf
+        lows = np.partition(gaps, max(0, place), axis=0)[max(0, place)]
+        found += [(systems[i], systems[j]) for j, low in zip(rest, lows, strict=True) if low > 0]
     return tuple(found)
 
 
