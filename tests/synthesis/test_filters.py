@@ -27,6 +27,7 @@ from handrail.synthesis.near_duplicates import jaccard, shingles
 
 ENGLISH = "The parcel has not arrived yet, and I would like to know where it is."
 GERMAN = "Das Paket ist noch nicht angekommen, und ich möchte wissen, wo es ist."
+AMONG = ("en", "de", "es", "fr")
 SPANISH = "El paquete todavía no ha llegado y me gustaría saber dónde está ahora."
 
 
@@ -54,19 +55,15 @@ def test_bounds_that_nothing_keeps_to_are_an_error(bounds: tuple[Any, ...]) -> N
 
 
 def test_languages_are_told_and_short_texts_are_undecided() -> None:
-    assert [code for code, _ in detect([ENGLISH, GERMAN, SPANISH, "OK"])] == [
-        "en",
-        "de",
-        "es",
-        None,
-    ]
-    done = run([ENGLISH, GERMAN, "OK"], Language(("en",)))
+    found = detect([ENGLISH, GERMAN, SPANISH, "OK"], among=AMONG)
+    assert [code for code, _ in found] == ["en", "de", "es", None]
+    done = run([ENGLISH, GERMAN, "OK"], Language(("en",), among=AMONG))
     assert done.kept == [ENGLISH, "OK"]
     assert done.reasons == {"the language is de": 1}
-    strict = run([ENGLISH, GERMAN, "OK"], Language(("en", "de"), undecided="drop"))
+    strict = run([ENGLISH, GERMAN, "OK"], Language(("en", "de"), undecided="drop", among=AMONG))
     assert strict.kept == [ENGLISH, GERMAN]
     assert strict.dropped[0].skip.where == "text 2: too short"
-    unsure = run([ENGLISH], Language(("de",), confidence=1.0))
+    unsure = run([ENGLISH], Language(("de",), confidence=1.0, among=AMONG))
     assert unsure.kept == [ENGLISH]  # no language reaches it
 
 
@@ -194,7 +191,7 @@ def test_filters_follow_each_other_and_each_sees_what_is_left() -> None:
     texts = [ENGLISH, ENGLISH + " ", GERMAN, "no"]
     done = run_filters(
         texts,
-        [Length(min_words=2), Language(("en",)), NearDuplicates()],
+        [Length(min_words=2), Language(("en",), among=AMONG), NearDuplicates()],
         lambda t: t,
         lambda t: str(texts.index(t)),
         lambda *now: told.append(now),

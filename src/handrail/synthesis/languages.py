@@ -26,17 +26,20 @@ class Language:
         confidence: below it a text is undecided.
         undecided: whether undecided texts are kept or dropped.
         min_letters: shorter texts are undecided without a look.
+        among: the languages that may occur, by code; empty: all that lingua knows. Fewer are
+            loaded faster and told apart better.
     """
 
     languages: tuple[str, ...]
     confidence: float = 0.5
     undecided: Literal["keep", "drop"] = "keep"
     min_letters: int = 20
+    among: tuple[str, ...] = ()
     name: str = "language"
 
     def __post_init__(self) -> None:
         known = language_codes()
-        for code in self.languages:
+        for code in (*self.languages, *self.among):
             if code not in known:
                 raise SettingError(f"unknown language '{code}'", nearest(code, known))
         if not self.languages:
@@ -48,7 +51,8 @@ class Language:
         self, texts: Sequence[str], names: Sequence[str], progress: Callable[[int, int], None]
     ) -> list[Why | None]:
         """Texts that are in another language, or undecided where those are dropped."""
-        found = detect(texts, self.min_letters, progress)
+        among = tuple({*self.languages, *self.among}) if self.among else ()
+        found = detect(texts, self.min_letters, among, progress)
         whys: list[Why | None] = []
         for code, confidence in found:
             if code is None or confidence < self.confidence:
@@ -65,15 +69,17 @@ class Language:
 def detect(
     texts: Sequence[str],
     min_letters: int = 20,
+    among: Sequence[str] = (),
     progress: Callable[[int, int], None] | None = None,
 ) -> list[tuple[str | None, float]]:
     """Each text's likeliest language as its ISO 639-1 code, with lingua's confidence.
 
-    (None, 0.0) where a text has fewer than `min_letters` letters.
+    (None, 0.0) where a text has fewer than `min_letters` letters. `among`: the languages that may
+    occur; empty: all.
     """
     found: list[tuple[str | None, float]] = [(None, 0.0)] * len(texts)
     long = [i for i, text in enumerate(texts) if sum(map(str.isalpha, text)) >= min_letters]
-    detector = _detector() if long else None
+    detector = _detector(tuple(sorted(among))) if long else None
     for start in range(0, len(long), _BATCH):
         part = long[start : start + _BATCH]
         assert detector is not None
@@ -93,8 +99,12 @@ def language_codes() -> frozenset[str]:
 
 
 @lru_cache(maxsize=1)
-def _detector() -> Any:
-    return _lingua().LanguageDetectorBuilder.from_all_languages().build()
+def _detector(among: tuple[str, ...]) -> Any:
+    builder = _lingua().LanguageDetectorBuilder
+    if len(among) < 2:  # lingua tells between two or more
+        return builder.from_all_languages().build()
+    codes = [getattr(_lingua().IsoCode639_1, code.upper()) for code in among]
+    return builder.from_iso_codes_639_1(*codes).build()
 
 
 def _lingua() -> Any:
