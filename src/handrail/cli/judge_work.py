@@ -17,6 +17,7 @@ from handrail.judges import (
     Orders,
     RewardJudge,
     RuleJudge,
+    Showing,
     assess_systems,
     compare_shown,
     showings,
@@ -75,6 +76,7 @@ class Comparing:
         self.dimensions: tuple[str, ...] = tuple(getattr(self.judge, "dimensions", DIMENSIONS))
         self.assesses = isinstance(self.judge, AssessorJudge)
         self.shows_own = isinstance(judge, MTPairJudge)
+        self._shown: list[Showing] | None = None
         if not self.pairs and not self.assesses:
             raise SettingError(
                 f"{self.judge.name} compares the replies of two systems, and there is one",
@@ -139,12 +141,15 @@ class Comparing:
             raise nothing([e for e in chain(*assessed.values()) if isinstance(e, JudgeError)], why)
         return rates
 
-    def _showings(self) -> Any:
-        what = self.what
-        contexts = what.contexts if self.shows_own else None
-        return showings(
-            what.turns, what.replies, self.pairs, self.dimensions, self.orders, contexts
-        )
+    def _showings(self) -> list[Showing]:
+        """What the judge is shown on its dimensions; the same objects each time it is asked."""
+        if self._shown is None:
+            what = self.what
+            contexts = what.contexts if self.shows_own else None
+            self._shown = showings(
+                what.turns, what.replies, self.pairs, self.dimensions, self.orders, contexts
+            )
+        return self._shown
 
 
 class Grading:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 from handrail.records import (
@@ -167,7 +168,7 @@ class Showing:
     dimension: str
     swapped: bool
 
-    @property
+    @cached_property
     def comparison(self) -> Comparison | None:
         """What the judge is shown; None where a reply is missing."""
         x, y = (self.b, self.a) if self.swapped else (self.a, self.b)

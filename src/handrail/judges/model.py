@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from operator import is_
 from typing import Any, ClassVar
 
 from handrail.asking import Prompts
@@ -82,6 +83,7 @@ class ModelJudge(Asker, ABC):
     dimensions: ClassVar[tuple[str, ...]]
     reading: ClassVar[Reading]
     asks_identical: ClassVar[bool] = False
+    _newest: tuple[list[Comparison], list[Request]] = ([], [])
 
     @abstractmethod
     def values(self, one: Comparison) -> dict[str, Any]:
@@ -120,7 +122,18 @@ class ModelJudge(Asker, ABC):
         return judged
 
     def requests(self, comparisons: Sequence[Comparison]) -> list[Request]:
-        """The questions that these comparisons need; none for those decided without asking."""
+        """The questions that these comparisons need; none for those decided without asking.
+
+        Those of the newest comparisons are kept: what was estimated is asked next.
+        """
+        kept, made = self._newest
+        if len(kept) == len(comparisons) and all(map(is_, kept, comparisons)):
+            return made
+        made = self._made(comparisons)
+        self._newest = (list(comparisons), made)
+        return made
+
+    def _made(self, comparisons: Sequence[Comparison]) -> list[Request]:
         for dimension in {one.dimension for one in comparisons} - set(self.dimensions):
             raise SettingError(
                 f"'{self.prompt}' does not judge '{dimension}'", nearest(dimension, self.dimensions)
