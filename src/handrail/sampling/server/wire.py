@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     import openai
 
 _SHOWN = 300  # characters of an endpoint's own words in an error
+# A client looks at each of its connections for each request, so that a few clients of few
+# connections take less time than one of many.
+_CLIENTS, _PER_CLIENT = 8, 16
 _APART_S = 0.002  # between two requests: about what making and reading one takes a processor
 
 
@@ -55,17 +58,18 @@ class Wire:
     def __init__(self, settings: EndpointSettings) -> None:
         self.settings = settings
         self.dialect = Dialect(settings.model)
-        self._client: openai.AsyncOpenAI | None = None
+        self._clients: list[openai.AsyncOpenAI] = []
+        self._sent = 0
         self._key = ""
         self._next = 0.0  # when the next request may leave, on the loop's clock
 
     def open(self) -> None:
-        """Make the client, with the environment's key.
+        """Make the clients, with the environment's key.
 
         Raises:
             ModelError: there is no key, or the package is not installed.
         """
-        if self._client is not None:
+        if self._clients:
             return
         missing = False
         try:
@@ -77,36 +81,39 @@ class Wire:
                 "asking an endpoint takes the package openai", "pip install 'handrail[llm]'"
             )
         self._key = self.settings.key()
-        http = openai.DefaultAsyncHttpxClient(
-            # A proxy is for what is elsewhere.
-            trust_env=not self.settings.local,
-            timeout=self.settings.timeout,
-        )
-        self._client = openai.AsyncOpenAI(
-            api_key=self._key,
-            base_url=self.settings.url,
-            timeout=self.settings.timeout,
-            max_retries=0,  # retries are counted, so they are made elsewhere
-            http_client=http,
-        )
+        self._clients = [
+            openai.AsyncOpenAI(
+                api_key=self._key,
+                base_url=self.settings.url,
+                timeout=self.settings.timeout,
+                max_retries=0,  # retries are counted, so they are made elsewhere
+                http_client=openai.DefaultAsyncHttpxClient(
+                    # A proxy is for what is elsewhere.
+                    trust_env=not self.settings.local,
+                    timeout=self.settings.timeout,
+                ),
+            )
+            for _ in range(min(_CLIENTS, -(-self.settings.in_flight // _PER_CLIENT)))
+        ]
 
     async def close(self) -> None:
         """Let go of the connections."""
-        client, self._client, self._key = self._client, None, ""
-        if client is not None:
+        clients, self._clients, self._key = self._clients, [], ""
+        for client in clients:
             await client.close()
 
     async def send(self, request: Request, messages: Sequence[Message]) -> Received | Fault:
         """One request, sent once."""
         import openai
 
-        assert self._client is not None
+        self._sent += 1
+        client = self._clients[self._sent % len(self._clients)]
         body = self.dialect.body(request, messages)
         await self._turn()
         try:
             # The client's typed call walks through all of the body, which takes longer than
             # sending it.
-            data = await self._client.post("/chat/completions", body=body, cast_to=object)
+            data = await client.post("/chat/completions", body=body, cast_to=object)
         except openai.APITimeoutError:
             seconds = self.settings.timeout
             return Fault(f"no reply within {seconds:g} s", "retry", billed=True)
