@@ -275,6 +275,21 @@ def test_what_compares_needs_two_systems(files: dict[str, Path], url: str) -> No
             )
 
 
+def test_an_endpoint_that_dies_half_way_costs_no_answer_twice(tmp_path: Path) -> None:
+    llm = {"cache": tmp_path / "answers.sqlite", "retries": 0}
+    with serving(die_after=40) as base, pytest.warns(HandrailWarning, match="stopped answering"):
+        half = handrail.judge(SYSTEMS, judge="model:world", llm={"base_url": base, **llm})
+    assert set(half.failures) == {"endpoint"}
+    assert 0 < len(half.verdicts) < 240
+    assert len(half.verdicts) + len(half.errors) == 240
+    with serving() as base:
+        rest = handrail.judge(SYSTEMS, judge="model:world", llm={"base_url": base, **llm})
+    assert (len(rest.verdicts), rest.errors) == (240, ())
+    assert rest.spent is not None
+    assert rest.spent.cached >= len(half.verdicts)
+    assert set(outcomes(half.verdicts)) < set(outcomes(rest.verdicts))
+
+
 def test_a_model_that_answers_nothing_is_an_error_and_no_result(run: Run, tmp_path: Path) -> None:
     with serving(refuse=1.0) as base, pytest.raises(HandrailError, match="not one judgement"):
         run(llm={"base_url": base, "cache": tmp_path / "other.sqlite"})
