@@ -1,18 +1,20 @@
 """The player finds what is asked and judges exactly as the oracle does."""
 
+import copy
 import json
 from itertools import permutations
+from random import Random
+from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from handrail.asking import DirectModel, show
 from handrail.judges import AssessorJudge
 from handrail.records import DIMENSIONS, Answer, Message, Request, Turn
 from handrail.synthesis.forms import READINGS
 from handrail.world import Oracle, Player, WorldSettings, generate, training_turns, turns
-from handrail.world.player import TASKS as player_tasks
+from handrail.world.player import TASKS
+from handrail.world.playing.breaking import KINDS
 from tests.world.playing_helpers import PROMPTS, answer, prompt, said
 
 
@@ -129,22 +131,60 @@ def test_guardrails_that_are_not_the_worlds_are_not_broken_and_told(player: Play
     assert "cannot tell about guardrail 2" in told["reason"]
 
 
-leaves = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=30)
-values = st.recursive(
-    leaves,
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner),
-    max_leaves=8,
+STRANGE: tuple[Any, ...] = (
+    *(None, True, 0, -1, 10**30, 1e9, float("nan"), "", " ", "\x00", "\ud800", "<id>", "[a|b]"),
+    *(
+        [],
+        {},
+        ["a"],
+        [None],
+        [[]],
+        {"1": 3},
+        [{"n": 1, "from": ["user"], "text": "hi"}],
+        "a" * 3000,
+    ),
 )
-TASKS = sorted(player_tasks)
-FIELDS = ("guardrails", "conversation", "reply", "a", "b", "guardrail", "kind", "dimension", "text")
-MORE = ("count", "prompt", "domain", "keywords", "rules", "examples", "at_most", "answers")
 
 
-@given(st.sampled_from(TASKS), st.dictionaries(st.sampled_from(FIELDS + MORE), values))
-def test_any_values_give_a_text(task: str, data: dict) -> None:
-    heard = PLAYER.play([Message(role="user", content=json.dumps({"task": task, **data}))])
-    assert isinstance(heard.text, str)
-    assert heard.declined or heard.text
+def whole(turn: Turn, draw: Random) -> dict[str, Any]:
+    """Values that every task can be played with."""
+    a, b = (reply.text for reply in turn.replies)
+    rated = [
+        {"domain": d, "question": f"Is {d} dear?", "answer": a, "score": len(d)} for d in "xyy"
+    ]
+    return {
+        **show.turn(turn),
+        **{"reply": a, "a": a, "b": b, "answers": [a], "reference": None, "text": b, "prompt": b},
+        **{"dimension": draw.choice(DIMENSIONS), "kind": draw.choice(KINDS), "guardrail": "1"},
+        **{"at_most": 5, "count": 3, "keywords": ["k"], "examples": rated, "domain": "d"},
+    }
 
 
-PLAYER = Player()
+def mangled(values: dict[str, Any], draw: Random) -> dict[str, Any]:
+    """The values with up to three of them, or of what they hold, made strange."""
+    values = json.loads(json.dumps(values))
+    for _ in range(draw.randrange(4)):
+        name = draw.choice(sorted(values))
+        inner = values[name]
+        if draw.random() < 0.4 or not inner or not isinstance(inner, list | dict):
+            values[name] = copy.deepcopy(draw.choice(STRANGE))
+            continue
+        at: Any = draw.choice(sorted(inner) if isinstance(inner, dict) else range(len(inner)))
+        if isinstance(inner[at], dict) and draw.random() < 0.7:
+            inner, at = inner[at], draw.choice(sorted(inner[at]) or ["from"])
+        inner[at] = copy.deepcopy(draw.choice(STRANGE))
+    return values
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_any_values_give_a_text(task: str, made: list[Turn], player: Player) -> None:
+    draw = Random(task)
+    answered = 0
+    pairs = [turn for turn in made if len(turn.replies) == 2]
+    for _ in range(150):
+        values = {"task": task, **mangled(whole(draw.choice(pairs), draw), draw)}
+        heard = player.play([Message(role="user", content=json.dumps(values))])
+        assert heard.text
+        heard.text.encode("utf-8")
+        answered += not heard.declined
+    assert answered > 10

@@ -262,6 +262,15 @@ def test_questions_come_per_keyword_and_differ() -> None:
     assert all(one.keyword in one.question for one in told.questions)
 
 
+@pytest.mark.parametrize("task", ["questions", "score_prompts"])
+def test_more_questions_than_it_knows_are_declined(task: str) -> None:
+    values = {"domain": "home", "keywords": ["ovens"], "rules": [], "count": 10**30}
+    examples = [{"domain": "cars", "question": "Is oil dear?", "answer": "x", "score": 1.0}]
+    heard = PLAYER.play(prompt(task, **values, examples=examples))
+    assert heard.declined
+    assert "at most 48" in heard.text
+
+
 def test_prompts_from_scores_go_to_the_weak_domain() -> None:
     examples = [
         {"domain": "cars", "question": "Which engine oil is best?", "answer": "x", "score": 1.0},

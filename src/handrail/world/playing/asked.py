@@ -18,6 +18,7 @@ ROLES = {"user": "user", "agent": "assistant", "facts": "tool", "note": "system"
 _START = re.compile(r'\{\s*"task"\s*:')
 _ANY_START = re.compile(r"\{")
 _STARTS = 5000  # so many braces of one text are tried before it counts as holding no object
+_HALVES = re.compile(r"\\u[dD][89a-fA-F]")
 _DECODER = json.JSONDecoder()
 
 
@@ -67,8 +68,19 @@ def _newest(text: str) -> dict[str, Any] | None:
             at = start.end()
             continue
         if isinstance(value, dict) and isinstance(value.get("task"), str):
-            found = value
+            found = _whole(value) if _HALVES.search(text) else value
     return found
+
+
+def _whole(value: Any) -> Any:
+    """The value with "?" for each half of a surrogate pair, which JSON's escapes allow."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode("utf-8")
+    if isinstance(value, list):
+        return [_whole(one) for one in value]
+    if isinstance(value, dict):
+        return {_whole(key): _whole(one) for key, one in value.items()}
+    return value
 
 
 @dataclass(frozen=True)
@@ -135,11 +147,11 @@ class Asked:
             raise CannotPlay(f'the prompt of "{self.task}" carries no list "conversation"')
         out: list[Entry] = []
         for at, one in enumerate(value, start=1):
-            fine = isinstance(one, dict) and one.get("from") in ROLES
-            if not fine or not isinstance(one.get("text"), str):
+            fine = isinstance(one, dict) and isinstance(one.get("from"), str)
+            if not fine or one["from"] not in ROLES or not isinstance(one.get("text"), str):
                 raise CannotPlay(f'message {at} of the "conversation" has no "from" and "text"')
             number = one.get("n", at)
-            if one["text"].strip() and _writable(one["text"]):
+            if one["text"].strip():
                 out.append(
                     Entry(
                         number if isinstance(number, int) else at,
@@ -187,11 +199,3 @@ class Asked:
     def is_the_worlds(self) -> bool:
         """Whether the oracle may judge: a guardrail of the world's, or a customer of its own."""
         return bool(self.known) or is_the_worlds(self.context)
-
-
-def _writable(text: str) -> bool:
-    try:
-        text.encode("utf-8")
-    except UnicodeEncodeError:
-        return False
-    return True

@@ -143,10 +143,7 @@ _LEADS = ("", "Quick question: ", "Hi all. ", "Sorry if this was asked before. "
 
 def questions(asked: Asked, oracle: KeptOracle) -> Played:
     """Questions about keywords from a dozen patterns; the domain's rules are not read."""
-    keywords, count = asked.texts("keywords"), asked.number("count")
-    most = len(_QUESTIONS) * len(_LEADS)
-    if count > most:
-        raise CannotPlay(f"the world knows at most {most} questions about a keyword")
+    keywords, count = asked.texts("keywords"), _count(asked)
     rng = Random(asked.draw)
     made = [
         {"keyword": keyword, "question": question}
@@ -156,6 +153,13 @@ def questions(asked: Asked, oracle: KeptOracle) -> Played:
     if not made:
         raise CannotPlay("there is no keyword to ask about")
     return Played({"questions": made})
+
+
+def _count(asked: Asked) -> int:
+    count, most = asked.number("count"), len(_QUESTIONS) * len(_LEADS)
+    if count > most:
+        raise CannotPlay(f"the world knows at most {most} kinds of questions, not {count}")
+    return count
 
 
 def _about(keyword: str, count: int, rng: Random) -> list[str]:
@@ -173,7 +177,7 @@ def score_prompts(asked: Asked, oracle: KeptOracle) -> Played:
 
     Keywords come from the questions there that score best; lengths are compared for the patterns.
     """
-    count, examples = asked.number("count"), _examples(asked)
+    count, examples = _count(asked), _examples(asked)
     mean = fmean(one["score"] for one in examples)
     scores: dict[str, list[float]] = defaultdict(list)
     for one in examples:
