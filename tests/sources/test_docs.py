@@ -36,7 +36,7 @@ def test_every_example_of_a_record_is_one(tmp_path: Path, kind: str, example: st
 def test_every_kind_of_record_has_an_example() -> None:
     kinds = {kind for kind, _ in _blocks("records.md", "json")}
     assert kinds == {
-        "Conversation", "Playbook", "Turn", "Assessment", "Verdict", "JudgeError", "Skip",
+        "Conversation", "Playbook", "Turn", "Assessment", "Verdict", "JudgeError", "Rating", "Skip",
     }  # fmt: skip
 
 
