@@ -57,7 +57,7 @@ def test_a_flow_from_bare_conversations_to_its_report(
     told = summary["language_model"]
     assert told["name"] == "world"
     counts = told["annotated"]["conversations"]
-    assert counts["points"] == counts["made"] + counts["failed"]
+    assert counts["points"] == counts["pairs made"] + counts["points without a pair"]
     asked = {row["prompt"].split("@")[0] for row in told["answers"]}
     assert {"guardrails", "tags", "tag_check", "violate", "assess", "bins"} <= asked
     # The world plays the model without error, so its verdicts are the oracle's.

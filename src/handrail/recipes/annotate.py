@@ -25,6 +25,8 @@ from handrail.recipes.settings import FlowSettings
 from handrail.records import Conversation, RecordError, Skip, write_jsonl
 from handrail.synthesis import (
     Asking,
+    Broken,
+    Found,
     break_replies,
     choose_points,
     find_guardrails,
@@ -139,7 +141,7 @@ def _stage(
             skips.append(Skip(what="turn", reason="its reply keeps no guardrail", count=unmarked))
         spent = asking.model.spent
         facts = {
-            "counts": {**found.counts, **broken.counts, **broken.kinds},
+            "counts": list(_counts(found, broken).items()),  # in the order of the work
             "asked": {
                 "requests": spent.requests,
                 "cached": spent.cached,
@@ -155,7 +157,20 @@ def _stage(
     folder = run.stage(stage, inputs, make)
     facts = read_json(folder / "annotated.json")
     skips = tuple(Skip(**one) for one in facts["skipped"])
-    return Annotated(name, folder / "turns.jsonl", facts["counts"], facts["asked"], skips)
+    return Annotated(name, folder / "turns.jsonl", dict(facts["counts"]), facts["asked"], skips)
+
+
+def _counts(found: Found, broken: Broken) -> dict[str, int]:
+    """What became of the conversations, step by step."""
+    made = broken.counts
+    return {
+        **found.counts,
+        "points": made["points"],
+        "tries to break one": made["tries"],
+        "pairs made": made["made"],
+        "points without a pair": made["failed"],
+        **{f"broken by {kind}": n for kind, n in broken.kinds.items()},
+    }
 
 
 def _told(run: Run, stage: str, done: float, total: float) -> None:

@@ -94,6 +94,13 @@ class Outcomes:
         return next(a for a, b, _ in self.pairs if b == self.aligned)
 
     @property
+    def data(self) -> str:
+        """What the conversations are called; those that were annotated by their own file."""
+        if self.annotated and self.settings.conversations:
+            return Path(self.settings.conversations).name
+        return "the care world" if self.annotated else self.seeds[0].corpus.name
+
+    @property
     def judge(self) -> str:
         """The judge's name; of single replies and of pairs where these are not one."""
         corpus = self.seeds[0].corpus

@@ -61,7 +61,7 @@ def write_page(folder: Path, findings: Findings) -> dict[str, Any]:
     first = outcomes.seeds[0]
     pairs = [one.feedback_pairs for one in outcomes.seeds if one.feedback_pairs is not None]
     report = Report(
-        title=f"{outcomes.title}: {first.corpus.name}",
+        title=f"{outcomes.title}: {outcomes.data}",
         subtitle=f"{outcomes.aligned} against {outcomes.sft}, and {len(outcomes.systems)} systems "
         "on the same turns",
         sections=sections(folder, findings),
