@@ -126,7 +126,7 @@ def test_a_dry_run_knows_what_the_cache_holds(url: str, capsys: pytest.CaptureFi
 
 def test_an_endpoint_that_dies_loses_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     command = ["guardrails", "talks.jsonl", "--out", "turns.jsonl"]
-    with serving(die_after=14) as base:
+    with serving(die_after=25) as base:
         part = run(capsys, *command, "--retries", "0", *asked(base))
     assert not part["complete"]
     assert part["spent"]["failures"]["endpoint"] > 0

@@ -1,0 +1,34 @@
+"""Every bash and python block of docs/synthesis.md runs, in order, in one folder."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.test_readme import BLOCK
+
+PAGE = Path(__file__).parents[2] / "docs" / "synthesis.md"
+BLOCKS = [(m["kind"], m["code"]) for m in BLOCK.finditer(PAGE.read_text("utf-8"))]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("synthesis")
+
+
+@pytest.mark.parametrize("number", range(len(BLOCKS)))
+def test_block(number: int, folder: Path) -> None:
+    kind, code = BLOCKS[number]
+    scripts = Path(sys.executable).parent
+    env = os.environ | {"PATH": f"{scripts}{os.pathsep}{os.environ['PATH']}"}
+    line = ["bash", "-euo", "pipefail", "-c"] if kind == "bash" else [sys.executable, "-c"]
+    done = subprocess.run([*line, code], cwd=folder, env=env, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-2000:]
+
+
+def test_the_page_has_blocks() -> None:
+    assert [kind for kind, _ in BLOCKS].count("bash") >= 4
