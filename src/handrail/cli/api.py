@@ -95,8 +95,8 @@ def read(
 
     Args:
         path: JSON Lines, `.gz` too.
-        kind: "turn", "conversation", "playbook", "verdict" or "judgeerror"; by default found from
-            the first line's fields.
+        kind: "turn", "conversation", "playbook", "verdict", "judgeerror" or "rating"; by default
+            found from the first line's fields.
         on_error: "stop" at the first bad line, or "skip" bad lines and list them in `.skipped`.
 
     Raises:
