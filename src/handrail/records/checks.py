@@ -86,17 +86,20 @@ class _Patterns(BaseModel):
     @classmethod
     def _known(cls, data: Any) -> Any:
         """Name the nearest field where one is unknown: a condition that is lost is always kept."""
+        known = cls.model_fields  # a property, which takes its time
         for name in data if isinstance(data, dict) else ():
-            if name not in cls.model_fields:
-                close = nearest_name(str(name), cls.model_fields)
+            if name not in known:
+                close = nearest_name(str(name), known)
                 raise ValueError(f"there is no field '{name}'; {close}")
         return data
 
     @field_validator("*", mode="before")
     @classmethod
     def _is_list(cls, value: Any, info: ValidationInfo) -> Any:
+        if isinstance(value, list | tuple):
+            return value
         field = cls.model_fields[info.field_name or ""]
-        if field.default == () and not isinstance(value, list | tuple):
+        if field.default == ():
             raise ValueError(
                 f"expected a list of patterns; write [{json.dumps(value, ensure_ascii=False)}]"
                 if isinstance(value, str)
