@@ -193,7 +193,11 @@ def _indented(value: Any, line: str) -> str:
         return str(value)
     inner = line + " "
     if isinstance(value, dict) and value:
-        items = (f"{encode_basestring(k)}: {_indented(v, inner)}" for k, v in value.items())
+        items = [  # texts, which most values are, are written here: a call costs more than they do
+            f"{encode_basestring(k)}: "
+            f"{encode_basestring(v) if type(v) is str else _indented(v, inner)}"
+            for k, v in value.items()
+        ]
         return "{" + inner + f",{inner}".join(items) + line + "}"
     if isinstance(value, list | tuple) and value:
         return "[" + inner + f",{inner}".join([_indented(v, inner) for v in value]) + line + "]"
