@@ -15,7 +15,7 @@ from pathlib import Path
 
 OBJECTIVES = ("sft", "dpo", "ipo", "kto")
 BETA, LEARNING_RATE, LORA_RANK, CLIP = 0.1, 1e-6, 16, 1.0
-PACKAGES = ("handrail", "trl", "torch", "transformers", "accelerate", "peft")
+PACKAGES = ("handrail", "trl", "torch", "transformers", "accelerate", "peft", "openai")
 DEVICES = ("cpu", "cuda")
 HERE = Path(__file__).resolve().parent
 # What decides a figure: the code, but not the figures that were written beside it.

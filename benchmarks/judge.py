@@ -26,10 +26,10 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from common import Foreign, fail, provenance
 
-from handrail import world
 from handrail.judges import BinsJudge
 from handrail.records import DIMENSIONS, Comparison, Turn, Verdict, read_jsonl, write_jsonl
 from handrail.sampling.server import AnswerCache, Endpoint, EndpointSettings
@@ -79,6 +79,7 @@ def rates(given: argparse.Namespace, scratch: Path) -> dict[str, object]:
     limit = given.in_flight / (given.latency_ms / 1000)
     taken: dict[str, list[float]] = {name: [] for name in sides}
     whole: list[float] = []
+    peer_version = ""
     foreign = Foreign()
     with server(given.latency_ms) as url:
         for number in range(given.rounds):
@@ -88,7 +89,9 @@ def rates(given: argparse.Namespace, scratch: Path) -> dict[str, object]:
                     taken[name].append(judge(asked, url, given.in_flight))
                     whole.append(time.perf_counter() - begun)
                 else:
-                    taken[name].append(by_peer(given.peer_python, pairs, url, sides[name]))
+                    by = by_peer(given.peer_python, pairs, url, sides[name])
+                    taken[name].append(by["seconds"])
+                    peer_version = by["version"]
     rate = {name: given.requests / statistics.median(s) for name, s in taken.items()}
     shares = [given.requests / s / limit for s in taken["handrail"]]
     waves = math.ceil(given.requests / given.in_flight)
@@ -108,6 +111,7 @@ def rates(given: argparse.Namespace, scratch: Path) -> dict[str, object]:
     }
     if given.peer:
         peers = [name for name in sides if name != "handrail"]
+        line["peer"] = f"{given.peer} {peer_version}"
         line["times_peer"] = {n: round(rate["handrail"] / rate[n], 1) for n in peers}
         line["peer_rounds"] = {n: [round(given.requests / s, 1) for s in taken[n]] for n in peers}
     return line
@@ -129,22 +133,24 @@ def judge(asked: list[Comparison], url: str, in_flight: int) -> float:
     return seconds
 
 
-def by_peer(python: Path, pairs: Path, url: str, workers: int) -> float:
-    """Seconds for all pairs but the first, by AlpacaEval's annotator with so many workers."""
+def by_peer(python: Path, pairs: Path, url: str, workers: int) -> dict[str, Any]:
+    """What AlpacaEval's annotator took with so many workers, for all pairs but the first."""
     environment = os.environ | {
         "OPENAI_API_BASE": url,
         "OPENAI_API_KEY": "none",
         "OPENAI_MAX_CONCURRENCY": str(workers),
         "HF_HUB_OFFLINE": "1",
     }
-    command = [str(python), str(HERE / "judge_peer.py"), str(pairs)]
+    # -P: a file beside the script must not stand in for a package of its name.
+    command = [str(python), "-P", str(HERE / "judge_peer.py"), str(pairs)]
     done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
     if done.returncode:
         fail(f"the peer failed:\n{done.stderr[-3000:]}")
     line = json.loads(done.stdout.strip().splitlines()[-1])
     if line["judged"] != line["pairs"]:
         fail(f"the peer judged {line['judged']} of {line['pairs']} pairs")
-    return float(line["seconds"])
+    measured: dict[str, Any] = line
+    return measured
 
 
 def cached(scratch: Path) -> dict[str, object]:
@@ -163,13 +169,16 @@ def cached(scratch: Path) -> dict[str, object]:
     command = [sys.executable, str(HERE / "judge.py"), "--again", str(turns), str(file)]
     whole: list[float] = []
     inside: list[float] = []
+    cpu: list[float] = []
     for _ in range(3):
         begun = time.perf_counter()
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         whole.append(time.perf_counter() - begun)
         if done.returncode:
             fail(f"the second run failed:\n{done.stderr[-3000:]}")
-        inside.append(json.loads(done.stdout)["seconds"])
+        line = json.loads(done.stdout)
+        inside.append(line["seconds"])
+        cpu.append(line["cpu_s"])
     return {
         "benchmark": "judge_cached",
         "verdicts": VERDICTS,
@@ -177,6 +186,7 @@ def cached(scratch: Path) -> dict[str, object]:
         "first_s": round(first, 2),
         "again_s": round(statistics.median(inside), 2),
         "again_process_s": round(statistics.median(whole), 2),
+        "again_process_cpu_s": round(statistics.median(cpu), 2),
         "again_process_s_rounds": [round(seconds, 2) for seconds in whole],
         "foreign_cores": round(foreign.cores(), 2),
     }
@@ -191,7 +201,7 @@ def again(turns: Path, file: Path) -> None:
     checked(BinsJudge(endpoint).compare_all(asked), VERDICTS)
     if endpoint.spent.requests:
         fail(f"{endpoint.spent.requests} answers were not in the cache")
-    print(json.dumps({"seconds": time.perf_counter() - begun}))
+    print(json.dumps({"seconds": time.perf_counter() - begun, "cpu_s": time.process_time()}))
 
 
 def checked(verdicts: list[object], count: int) -> None:
@@ -203,6 +213,8 @@ def checked(verdicts: list[object], count: int) -> None:
 
 def some_turns(count: int) -> list[Turn]:
     """At least so many turns of the care world, each with a chosen and a rejected reply."""
+    from handrail import world
+
     turns = [turn for turn in world.training_turns(count // 3, SEED) if len(turn.replies) == 2]
     if len(turns) < count:
         fail(f"only {len(turns)} turns for {count}")

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import sys
 import time
+from importlib.metadata import version
 from pathlib import Path
 
 from alpaca_eval.annotators import PairwiseAnnotator
@@ -25,7 +26,16 @@ def main() -> None:
     judged = annotator.annotate_pairs(pairs[1:])
     seconds = time.perf_counter() - start
     done = sum(one["preference"] in (1, 2, 1.0, 2.0) for one in judged)
-    print(json.dumps({"seconds": seconds, "pairs": len(pairs) - 1, "judged": done}))
+    print(
+        json.dumps(
+            {
+                "seconds": seconds,
+                "pairs": len(pairs) - 1,
+                "judged": done,
+                "version": version("alpaca_eval"),
+            }
+        )
+    )
 
 
 if __name__ == "__main__":

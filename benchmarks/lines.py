@@ -83,6 +83,7 @@ class Results:
     measured: tuple[Measured, ...]
     bounds: tuple[Line, ...]
     profiles: tuple[Line, ...]
+    judged: tuple[Line, ...]  # of judge.py
     newest: Line | None  # of all lines of CPUs, by time
 
     def on(self, machine: str) -> Results:
@@ -91,6 +92,7 @@ class Results:
             tuple(x for x in self.measured if x.kind == machine),
             tuple(x for x in self.bounds if kind(x) == machine),
             tuple(x for x in self.profiles if kind(x) == machine),
+            tuple(x for x in self.judged if kind(x) == machine),
             self.newest,
         )
 
@@ -120,10 +122,15 @@ def read(path: Path) -> Results:
     measured = [Measured(Row.of(x[-1]), x[-1], tuple(y["ratio"] for y in x)) for x in rows]
     bounds = _last((x for x in lines if "gflops" in x), lambda x: (x["size"], x["dtype"]))
     profiles = _last((x for x in lines if "profile" in x), lambda x: (Row.of(x), x["side"]))
+    judged = _last(
+        (x for x in lines if str(x.get("benchmark")).startswith("judge")),
+        lambda x: (x["benchmark"], x.get("latency_ms"), x.get("in_flight"), x.get("peer")),
+    )
     return Results(
         tuple(sorted(measured, key=lambda x: _place(x.row))),
         tuple(x[-1] for x in bounds.values()),
         tuple(x[-1] for x in profiles.values()),
+        tuple(x[-1] for x in judged.values()),
         max(
             (x for x in lines if "gpu" not in x["machine"]),
             key=lambda x: str(x["when"]),

@@ -10,6 +10,7 @@ import json
 import sys
 from pathlib import Path
 
+import judge_tables
 import tables
 from lines import Results, read
 from rows import PROFILES, ROWS, Line, Row
@@ -84,6 +85,7 @@ def page(results: Results) -> str:
         "TURNS": tables.turns_table(results),
         "BOUND": tables.bound_table(results),
         "BOUND_LOAD": tables.bound_load(results),
+        "JUDGING": judge_tables.judging(results),
         "COMMANDS": tables.commands(results, default_units),
         "MISSING": tables.missing(results, ROWS, PROFILES),
         "AGREEMENT": agreement_text(lines),
