@@ -203,6 +203,15 @@ def test_a_kind_that_the_model_declines_is_not_tried_twice_and_the_others_stay_l
     assert max(counts) - min(counts) <= 1
 
 
+def test_only_the_kinds_named_are_tried() -> None:
+    points, _ = choose_points(TURNS[:2], kinds=["omission"])
+    model = Scripted(violate=lambda data: "I cannot do that.")
+    broken = break_replies(points, model.asking(), WordJudge(), kinds=["omission"])
+    assert {t.kind for failed in broken.failed for t in failed.tries} == {"omission"}
+    with pytest.raises(SettingError, match="unknown kind"):
+        break_replies(points, model.asking(), WordJudge(), kinds=["rude"])
+
+
 NAMES = st.lists(st.integers(0, 30), unique=True, min_size=1, max_size=30)
 KEEPS = st.sampled_from([("hi",), ("days",), ("hi", "days")])
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 from handrail.records import Guardrail, Playbook
 from handrail.synthesis import by_reason, find_guardrails, plan_guardrails, tag_by_playbooks
 from tests.synthesis.scripted import Scripted, talk
@@ -136,6 +139,43 @@ def test_a_check_that_says_both_or_nothing_lets_no_tag_stand() -> None:
     assert found.counts["tags dropped"] == found.counts["tags"] == 8
     assert found.counts["tags checked"] == 4
     assert by_reason(found.skipped)["the check does not name it"] == 4
+
+
+NUMBERS = st.lists(st.sampled_from(["1", "2", "3", "x", 1, 2]), max_size=4)
+TAGS = st.lists(
+    st.fixed_dictionaries({"message": st.integers(-1, 6), "guardrails": NUMBERS}), max_size=5
+)
+CHECKS = st.lists(
+    st.fixed_dictionaries(
+        {"guardrail": st.sampled_from(["1", "2", 1, "y"]), "follows": st.booleans()}
+    ),
+    max_size=5,
+)
+
+
+@given(TAGS, CHECKS)
+def test_whatever_is_answered_only_confirmed_tags_of_agent_messages_stand(
+    tags: list[dict[str, Any]], checks: list[dict[str, Any]]
+) -> None:
+    model = good()
+    model.scripts["tags"] = lambda data: {"tags": tags}
+    model.scripts["tag_check"] = lambda data: {"checks": checks}
+    found = find_guardrails(TALKS[:1], model.asking(), least=0.0)
+    kept = [name for turn in found.turns for name in turn.replies[0].keeps]
+    assert found.counts["tags"] == len(kept) + found.counts["tags dropped"]
+    assert found.counts["tags checked"] <= found.counts["tags"]
+    told: dict[str, list[bool]] = {}
+    for check in checks:
+        told.setdefault(str(check["guardrail"]), []).append(check["follows"])
+    assert found.playbook is not None
+    number = {found.conversations[0].playbook.guardrails[i].id: str(i + 1) for i in range(2)}
+    for turn in found.turns:
+        at = len(turn.context)
+        assert TALKS[0].messages[at].content == turn.replies[0].text
+        asked = [str(n) for t in tags if t["message"] == at + 1 for n in t["guardrails"]]
+        for name in turn.replies[0].keeps:
+            assert number[name] in asked
+            assert all(told[number[name]])
 
 
 def test_a_garbled_model_gives_nothing_and_says_why() -> None:

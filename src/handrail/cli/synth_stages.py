@@ -143,7 +143,7 @@ def replies(console: Console, turns: str, out: Path, **o: Any) -> None:
     from handrail.cli import synthesizing as work
     from handrail.cli.files import as_turns
     from handrail.records import Skip
-    from handrail.synthesis import break_replies, plan_replies
+    from handrail.synthesis import plan_replies
 
     _outputs(turns, out, failed_beside(out))
     read = as_turns(turns, o["on_error"])
@@ -152,9 +152,9 @@ def replies(console: Console, turns: str, out: Path, **o: Any) -> None:
     asking = open_asking(console, o["model"], o["prompts"], o["llm"])
     judge = work.judge_of(o["judge"], asking, [p.turn for p in points], opener(o["llm"]))
     planned = plan_replies(points, asking, judge)
-    if tell_plan(console, planned, asking.model, o["dry_run"]):
+    if tell_plan(console, planned, asking.model, o["dry_run"], judge):
         return
-    broken = break_replies(points, asking, judge, how.tries, console.progress)
+    broken = work.break_(points, asking, judge, how, console.progress)
     skipped = [*read.skipped, *broken.skipped]
     without = sum(not any(r.keeps for r in turn.replies) for turn in read.records)
     if without:
@@ -194,7 +194,6 @@ def both(
     `guardrails`, then `replies` on what it found. --limit is of conversations.
     """
     from handrail.cli import synthesizing as work
-    from handrail.synthesis import break_replies
 
     _outputs(talks_file, out, talks, playbook, failed_beside(out))
     read = work.as_talks(talks_file, o["on_error"])
@@ -203,7 +202,7 @@ def both(
     judge = work.judge_of(o["judge"], asking, open_model=opener(o["llm"]))
     finding = work.Finding(o["at_most"], o["playbooks"])
     planned = work.plan_of_both(some, asking, judge, finding)
-    if tell_plan(console, planned, asking.model, o["dry_run"]):
+    if tell_plan(console, planned, asking.model, o["dry_run"], judge):
         return
     found = work.guardrails(
         some,
@@ -218,7 +217,7 @@ def both(
     first, lines = _found(found, None, talks, playbook)
     how = work.Breaking(o["kinds"], o["tries"], o["seed"])
     points = work.points_of(found.turns, how, None)
-    broken = break_replies(points, asking, judge, how.tries, console.progress)
+    broken = work.break_(points, asking, judge, how, console.progress)
     skipped += broken.skipped
     summary, more = _broken(broken, out)
     if not broken.turns:

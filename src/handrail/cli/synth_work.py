@@ -76,11 +76,23 @@ def opener(llm: dict[str, Any]) -> Callable[[str], LanguageModel]:
 
 
 def tell_plan(
-    console: Console, planned: Sequence[Planned], model: LanguageModel, dry_run: bool
+    console: Console,
+    planned: Sequence[Planned],
+    model: LanguageModel,
+    dry_run: bool,
+    judge: Any = None,
 ) -> bool:
-    """Say what will be asked, and what it will cost; True where that was all that was wanted."""
-    stages = [(stage, estimate_of(model, stage.requests)) for stage in planned if stage.requests]
-    whole = estimate_of(model, [r for stage in planned for r in stage.requests])
+    """Say what will be asked, and what it will cost; True where that was all that was wanted.
+
+    The questions of a `judge` that asks another model cost what that one costs.
+    """
+    other = getattr(judge, "model", model)
+    stages = [
+        (stage, estimate_of(other if stage.stage.startswith("judge") else model, stage.requests))
+        for stage in planned
+        if stage.requests
+    ]
+    whole = _sum([one for _, one in stages]) if stages else estimate_of(model, [])
     if not dry_run:
         about = "" if all(stage.exact for stage in planned) else "about "
         console.say(f"To ask: {about}{whole.text}")
@@ -121,6 +133,22 @@ def estimate_of(model: LanguageModel, requests: Sequence[Any]) -> Estimate:
     if isinstance(model, Endpoint):
         return model.estimate(requests)
     return estimate(requests, Prices.read(), model.name)
+
+
+def _sum(estimates: Sequence[Estimate]) -> Estimate:
+    """The stages together; no price is known where one stage has none."""
+    from dataclasses import replace
+
+    known = all(one.low is not None for one in estimates)
+    return replace(
+        estimates[0],
+        questions=sum(one.questions for one in estimates),
+        cached=sum(one.cached for one in estimates),
+        prompt_tokens=sum(one.prompt_tokens for one in estimates),
+        max_completion_tokens=sum(one.max_completion_tokens for one in estimates),
+        low=sum(one.low or 0.0 for one in estimates) if known else None,
+        high=sum(one.high or 0.0 for one in estimates) if known else None,
+    )
 
 
 def _cost(one: Estimate) -> str:

@@ -139,12 +139,10 @@ def replies(
     Raises:
         HandrailError: no reply is marked with a guardrail, or a model that cannot be asked.
     """
-    from handrail.synthesis import break_replies
-
     how = breaking or Breaking()
     points = points_of(as_turns(turns).records, how, limit)
     asking = asking_of(model, prompts)
-    return break_replies(points, asking, judge_of(judge, asking), how.tries, progress)
+    return break_(points, asking, judge_of(judge, asking), how, progress)
 
 
 def both(
@@ -233,6 +231,20 @@ def points_of(turns: Sequence[Turn], breaking: Breaking, limit: int | None) -> l
 
     points, _ = choose_points(turns, breaking.seed, breaking.kinds or KINDS)
     return points[:limit]
+
+
+def break_(
+    points: Sequence[Point],
+    asking: Asking,
+    judge: Assessor,
+    breaking: Breaking,
+    progress: Progress | None,
+) -> Broken:
+    """Break the replies of these points."""
+    from handrail.synthesis import KINDS, break_replies
+
+    kinds = breaking.kinds or KINDS
+    return break_replies(points, asking, judge, breaking.tries, progress, kinds)
 
 
 def plan_of_both(

@@ -28,7 +28,7 @@ from handrail.records import (
 from handrail.records.types import Noun
 from handrail.synthesis.ask import NOT_ASKED, Asking, Progress, assess_each, by_reason
 from handrail.synthesis.forms import KINDS, Kind
-from handrail.synthesis.points import Point
+from handrail.synthesis.points import Point, known_kinds
 
 
 class Try(Noun):
@@ -84,16 +84,16 @@ class _Open:
         last = self.tries[-1] if self.tries else None
         return last is not None and bool(last.reply) and last.kind == self.kind
 
-    def next(self, load: Counter[str]) -> _Open:
-        """The point for its next try: a kind that gave a reply once more, then the rarest kind.
+    def next(self, load: Counter[str], kinds: Sequence[Kind]) -> _Open:
+        """The point for its next try: a kind that gave a reply once more, then the rarest of kinds.
 
-        `load` counts the kinds that were made or are being tried; a kind without a reply (the
-        model declined it) is not tried twice while there is another.
+        `load` counts what was made or is being tried; a kind without a reply (the model declined
+        it) is not tried twice while there is another.
         """
         tried = Counter(t.kind for t in self.tries)
         if self.again and tried[self.kind] == 1:
             return self
-        return replace(self, kind=min(KINDS, key=lambda k: (tried[k], load[k], KINDS.index(k))))
+        return replace(self, kind=min(kinds, key=lambda k: (tried[k], load[k])))
 
 
 def break_replies(
@@ -102,6 +102,7 @@ def break_replies(
     judge: Assessor,
     tries: int = 4,
     progress: Progress | None = None,
+    kinds: Sequence[str] = KINDS,
 ) -> Broken:
     """Make a rejected reply for each point, and let the judge confirm both replies.
 
@@ -117,13 +118,15 @@ def break_replies(
         judge: assesses replies one by one or at once (`BatchAssessor`).
         tries: at most so many replies are asked for at a point.
         progress: called as (stage, done, total).
+        kinds: of break that may be tried.
 
     Raises:
-        SettingError: fewer than 1 try.
+        SettingError: fewer than 1 try, or an unknown kind.
         HandrailError: what no question survives (a wrong key).
     """
     if tries < 1:
         raise SettingError(f"{tries} tries make nothing", "Try at least once")
+    wanted = known_kinds(kinds)
     told = progress or (lambda stage, done, total: None)
     current, failed = _confirmed(points, judge, told)
     made: list[tuple[int, Turn]] = []
@@ -141,19 +144,19 @@ def break_replies(
         made += done
         load = Counter(turn.tags["break"] for _, turn in made)
         for i, one in enumerate(current):
-            current[i] = one.next(load)
+            current[i] = one.next(load, wanted)
             load[current[i].kind] += 1
         stopped = [one for one in current if one.tries[-1].failure == "limit"]
         failed += [_failed_point(one, NOT_ASKED) for one in stopped]
         current = [one for one in current if one.tries[-1].failure != "limit"]
     failed += [_failed_point(one, _most(one.tries)) for one in current]
     turns = tuple(turn for _, turn in sorted(made, key=lambda m: m[0]))
-    kinds = Counter(turn.tags["break"] for turn in turns)
+    ways = Counter(turn.tags["break"] for turn in turns)
     return Broken(
         turns=turns,
         failed=tuple(failed),
         counts={"points": len(points), "made": len(turns), "failed": len(failed), "tries": asked},
-        kinds={kind: kinds[kind] for kind in KINDS},
+        kinds={kind: ways[kind] for kind in KINDS},
     )
 
 

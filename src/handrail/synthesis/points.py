@@ -52,12 +52,7 @@ def choose_points(
         SettingError: an unknown kind, or none.
         RecordError: not one reply is marked with a guardrail that it keeps.
     """
-    for kind in kinds:
-        if kind not in KINDS:
-            raise SettingError(f"unknown kind of break '{kind}'", nearest(kind, KINDS))
-    wanted: list[Kind] = [kind for kind in KINDS if kind in kinds]
-    if not wanted:
-        raise SettingError("there is no kind of break", f"Known: {', '.join(KINDS)}")
+    wanted = known_kinds(kinds)
     able = [(i, turn, _kept(turn)) for i, turn in enumerate(turns)]
     able = [(i, turn, kept) for i, turn, kept in able if kept]
     if not able:
@@ -79,6 +74,20 @@ def choose_points(
         of_kind[kind] += 1
         points.append(Point(i, turn, rule, kind))
     return points, len(turns) - len(able)
+
+
+def known_kinds(kinds: Sequence[str]) -> list[Kind]:
+    """The kinds of break that are named, in their usual order.
+
+    Raises:
+        SettingError: an unknown kind, or none.
+    """
+    for kind in kinds:
+        if kind not in KINDS:
+            raise SettingError(f"unknown kind of break '{kind}'", nearest(kind, KINDS))
+    if not kinds:
+        raise SettingError("there is no kind of break", f"Known: {', '.join(KINDS)}")
+    return [kind for kind in KINDS if kind in kinds]
 
 
 def _kept(turn: Turn) -> list[str]:
