@@ -61,7 +61,7 @@ def test_alpha_replicates_are_alphas_of_the_drawn_units() -> None:
     units = [u for u in UNITS if sum(x is not None for x in u) > 1]
     counts = np.array([[u.count(v) for v in (1, 2, 3, 4, 5)] for u in units], float)
     moments = _moments(counts, counts.sum(1), range(len(units)))
-    drawn = draws(len(units), 30, 1, 30)[0]
+    (drawn,) = draws(len(units), 30, 1)
     fast = _one(drawn @ moments, "ordinal", np.zeros(5))
     for one, times in zip(fast, drawn, strict=True):
         again = [u for u, n in zip(units, times, strict=True) for _ in range(int(n))]

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from handrail.ranking import Matches, Resampling, WinRule, compare_pairs, matches_of, win_matrix
+from handrail.ranking.matches import draws
 from handrail.records import JudgeError, Outcome, Verdict
 from tests.ranking.data import alpaca_eval, leaderboard
 
@@ -114,3 +115,13 @@ def test_alpaca_evals_win_rates_are_the_leaderboards() -> None:
         cell = found.cells[model, "davinci"].estimate
         assert 100 * cell.value == pytest.approx(float(board[model]["win_rate"]), abs=1e-9)
         assert cell.n == int(board[model]["n_total"])
+
+
+def test_draws_do_not_depend_on_how_they_are_cut() -> None:
+    whole = list(draws(7, 50, 3))
+    cut = list(draws(7, 50, 3, 8))
+    assert len(whole) == 1
+    assert [len(part) for part in cut] == [8] * 6 + [2]
+    assert (np.concatenate(cut) == whole[0]).all()
+    assert (whole[0].sum(1) == 7).all()
+    assert list(draws(0, 50, 3)) == []

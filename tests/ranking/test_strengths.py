@@ -123,7 +123,7 @@ def test_each_replicate_is_what_evalica_finds_in_the_drawn_rows() -> None:
     found, lost = _replicates(matches, _solve(matches), how)
     assert lost == 0
     winners = {1.0: evalica.Winner.X, 0.5: evalica.Winner.Draw, 0.0: evalica.Winner.Y}
-    for replicate, drawn in zip(found, draws(30, 40, 5, 40)[0], strict=True):
+    for replicate, drawn in zip(found, next(draws(30, 40, 5)), strict=True):
         again = [row for row in rows for _ in range(int(drawn[row[3]]))]
         a, b, s, _ = zip(*again, strict=True)
         peer = evalica.bradley_terry(

@@ -214,8 +214,8 @@ def fleiss(
         return np.where(chance < 1, kappa, np.nan)
 
     value = float(kappas(sums.sum(0)[None])[0])
-    drawn = draws(len(code), how.resamples, how.seed, how.resamples or 1)
-    replicates = kappas(drawn[0] @ sums) if how.resamples else np.zeros(0)
+    drawn = draws(len(code), how.resamples, how.seed)
+    replicates = np.concatenate([np.zeros(0), *(kappas(part @ sums) for part in drawn)])
     known = replicates[~np.isnan(replicates)]
     method = f"Fleiss's kappa, bootstrap over {len(code)} clusters, {how.resamples} resamples"
     return percentile(known, value, len(units), method, len(code), how.level)

@@ -8,9 +8,8 @@ orders, several draws) its verdicts share the ballot's weight of 1.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -21,6 +20,7 @@ from handrail.ranking.estimates import Floats
 from handrail.records import Verdict
 
 Ints = NDArray[np.int64]
+_HELD = 4_000_000
 
 
 @dataclass(frozen=True)
@@ -201,15 +201,17 @@ def matches_of(
     )
 
 
-def draws(clusters: int, rounds: int, seed: int, chunk: int) -> list[Floats]:
+def draws(clusters: int, rounds: int, seed: int, chunk: int = _HELD) -> Iterator[Floats]:
     """How often each cluster is drawn in each bootstrap round: chunks of shape (at most chunk, C).
 
-    The draws depend on the seed and the numbers of clusters and rounds only, not on `chunk`.
+    A chunk never holds more than 4 million counts (32 MB), however many clusters there are. The
+    draws depend on the seed and the numbers of clusters and rounds only, not on the chunks.
     """
     rng = np.random.default_rng(seed)
-    counts = rng.multinomial(clusters, np.full(clusters, 1 / clusters), rounds).astype(np.float64)
-    edges = [*range(0, rounds, chunk), rounds]
-    return [counts[low:high] for low, high in pairwise(edges)]
+    shares = np.full(clusters, 1 / max(clusters, 1))
+    step = max(1, min(chunk, _HELD // max(clusters, 1)))
+    for begin in range(0, rounds if clusters else 0, step):
+        yield rng.multinomial(clusters, shares, min(step, rounds - begin)).astype(np.float64)
 
 
 def _renumbered(codes_N: Ints) -> Ints:

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
+from scipy import sparse
 
 from handrail.ranking.comparisons import WinRule
 from handrail.ranking.estimates import (
@@ -88,17 +89,13 @@ def win_matrix(
     k, clusters = len(matches.systems), matches.clusters
     (won, pairs), (played, _) = matches.wins(), matches.games()
     won, played = won.tocsc(), played.tocsc()
-    drawn_RC = draws(clusters, how.resamples, how.seed, how.resamples or 1) if clusters else []
+    rates_RP = _rates(won, played, clusters, how)
     distinct = _distinct(matches)
     cells: dict[tuple[str, str], WinCell] = {}
     mean: dict[str, Estimate] = {}
     for i, system in enumerate(matches.systems):
         columns = np.flatnonzero(pairs // k == i)
-        rates = np.zeros((0, columns.size))
-        if drawn_RC:
-            above, below = drawn_RC[0] @ won[:, columns], drawn_RC[0] @ played[:, columns]
-            with np.errstate(invalid="ignore", divide="ignore"):
-                rates = above / below
+        rates = rates_RP[:, columns]
         for place, column in enumerate(columns):
             against = matches.systems[int(pairs[column]) % k]
             sums, counts = won[:, [column]].toarray().T, played[:, [column]].toarray().T
@@ -109,6 +106,17 @@ def win_matrix(
         mean[system] = _mean(values, rates, clusters, how)
     order = sorted(matches.systems, key=lambda s: -mean[s].value)
     return WinMatrix(tuple(order), cells, mean, rule, matches.n, clusters, how)
+
+
+def _rates(
+    won: sparse.csc_array, played: sparse.csc_array, clusters: int, how: Resampling
+) -> Floats:
+    """Win rates of each directed pair in each draw, shape (R, P); NaN where it did not meet."""
+    parts = [np.zeros((0, won.shape[1]))]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        for drawn in draws(clusters, how.resamples, how.seed):
+            parts.append((drawn @ won) / (drawn @ played))
+    return np.concatenate(parts)
 
 
 def _distinct(matches: Matches) -> dict[int, frozenset[float]]:

@@ -74,7 +74,7 @@ def rank_correlation(
         return float(np.corrcoef(stats.rankdata(a), stats.rankdata(b))[0, 1])
 
     items = np.arange(x_N.size)
-    drawn = draws(len(code), how.resamples, how.seed, how.resamples or 1) if len(code) > 1 else []
+    drawn = draws(len(code) if len(code) > 1 else 0, how.resamples, how.seed)
     found = [one(np.repeat(items, row[cluster_N].astype(int))) for part in drawn for row in part]
     replicates = np.array([value for value in found if not np.isnan(value)], np.float64)
     method = f"{told}, bootstrap over {len(code)} clusters, {how.resamples} resamples"
