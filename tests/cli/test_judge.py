@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 
 import handrail
+from handrail.asking import DirectModel
 from handrail.cli.group import invoke
 from handrail.cli.judged import Judged
 from handrail.cli.judges import PROTOCOLS, Material, make_judge, read_rubric
-from handrail.judges import RuleAssessor, RuleJudge
+from handrail.judges import BinsJudge, RuleAssessor, RuleJudge, SafetyGrader
 from handrail.ranking import wilson
 from handrail.records import (
     HandrailError,
@@ -318,3 +319,21 @@ def test_rules_judge_pairs(files: dict[str, Path]) -> None:
     ties = sum(v.outcome is Outcome.TIE for v in judged.verdicts)
     assert judged.habits.ties.value == pytest.approx(ties / len(judged.verdicts))
     assert judged.spent is None
+
+
+def test_judges_of_ones_own_are_taken_as_they_are(tmp_path: Path) -> None:
+    said = DirectModel(lambda _messages: '{"reason": "\\ud800", "verdict": "a"}', "mine")
+    judged = handrail.judge(SYSTEMS, judge=BinsJudge(said), dimensions=["naturalness"])
+    assert judged.cost is None
+    assert judged.spent is not None
+    assert judged.spent.questions == len(judged.verdicts) == 80
+    assert judged.habits is not None
+    assert (judged.habits.first.value, judged.habits.flips.value) == (1, 1)
+    assert judged.write(tmp_path / "v.jsonl") is None  # half a character is no reason to lose it
+    assert len(handrail.read(tmp_path / "v.jsonl").records) == 80
+    garbled = SafetyGrader(DirectModel(lambda _messages: "\ud800 [", "mine"))
+    with pytest.raises(HandrailError, match="not one judgement came of it"):
+        handrail.judge(SYSTEMS, judge=garbled)
+    failing = BinsJudge(DirectModel(lambda m: "\ud800" if "fee" in m[-1].content else "", "mine"))
+    with pytest.raises(HandrailError, match="not one judgement came of it"):
+        handrail.judge(SYSTEMS, judge=failing)

@@ -11,5 +11,6 @@ def repair_messages(request: Request, text: str, problem: str) -> tuple[Message,
     schema = request.reading.schema
     form = "" if schema is None else f" Its JSON schema:\n{as_json(schema)}"
     again = f"That cannot be read: {problem}. Answer once more, in the form asked for only.{form}"
+    text = text.encode("utf-8", "replace").decode("utf-8")  # JSON allows half a surrogate pair
     said = [Message(role="assistant", content=text)] if text.strip() else []
     return (*request.messages, *said, Message(role="user", content=again))
