@@ -17,6 +17,7 @@ from handrail.cli.group import invoke
 from handrail.cli.llm import default_cache, given_llm, llm_options, spent_lines, spent_summary
 from handrail.cli.verb import verb
 from handrail.records import Answer, RunError, SettingError, Spent, Usage, write_jsonl
+from handrail.sampling.server import Endpoint
 from tests.sampling.server.scripted import Got, Say, question, questions, scripted
 
 
@@ -144,6 +145,25 @@ def test_generate_asks_an_endpoint_and_tells_what_it_took(
     turns = handrail.turns("out.jsonl").records
     assert [len(turn.replies) for turn in turns] == [2] * 4
     assert {reply.author for turn in turns for reply in turn.replies} == {"gpt-4o-mini"}
+
+
+def test_an_interrupt_tells_what_is_kept_and_the_next_run_goes_on(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(self: Endpoint, *asked: Any) -> Any:
+        whole(self, asked[0][:2])
+        raise KeyboardInterrupt
+
+    whole = Endpoint.ask
+    with scripted(lambda got: Say("Fine.")) as server:
+        line = ("--model", "openai:m", "--base-url", server.url)
+        monkeypatch.setattr(Endpoint, "ask", interrupt)
+        assert run(*line) == 130
+        shown = capsys.readouterr().err
+        assert f"Stopped. Nothing was written. The answers that came are kept ({folder}" in shown
+        monkeypatch.setattr(Endpoint, "ask", whole)
+        assert run(*line) == 0
+    assert "4 questions: 2 requests, 2 from the cache" in capsys.readouterr().out
 
 
 def test_generate_keeps_what_came_and_counts_what_did_not(

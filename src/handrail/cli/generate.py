@@ -67,7 +67,7 @@ def command(
     """
     from handrail.cli import api
     from handrail.cli.files import apart, read_turns, records_out
-    from handrail.cli.llm import given_llm, no_llm, spent_lines
+    from handrail.cli.llm import given_llm, kept_answers, no_llm, spent_lines
 
     apart(out, turns)
     records_out(out)
@@ -79,6 +79,7 @@ def command(
         server = api.open_sampler(model, **asking)
         estimate = server.estimate(read.records, params)
         console.say(estimate.text if estimate else "")
+        console.kept = f"{console.kept} {kept_answers(server.model)}".strip()
         sampler: Any = server
     else:
         no_llm(asking, f"the model '{model}' runs in this process")

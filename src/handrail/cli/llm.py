@@ -189,6 +189,14 @@ def default_cache() -> Path:
     return base / "handrail" / "answers.sqlite"
 
 
+def kept_answers(model: object) -> str:
+    """What an interrupt leaves of asking this model, for `Console.kept`; empty without a cache."""
+    cache = getattr(model, "cache", None)
+    if cache is None or cache.problem:
+        return ""
+    return f"The answers that came are kept ({cache.path}): the same command asks for the others."
+
+
 def spent_summary(spent: Spent) -> dict[str, Any]:
     """What asking cost, as plain data for --json. `cost` is null where no price is known."""
     return {
