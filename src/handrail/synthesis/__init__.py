@@ -1,7 +1,8 @@
 """Records made by language models (guardrails, broken replies, prompts, labels), and filters."""
 
 from handrail.synthesis.ask import Asking, by_reason
-from handrail.synthesis.breaking import Broken, FailedPoint, Try, break_replies
+from handrail.synthesis.breaking import break_replies
+from handrail.synthesis.broken import Broken, FailedPoint, Try
 from handrail.synthesis.contamination import Contamination, EvaluationText
 from handrail.synthesis.filters import (
     Dropped,

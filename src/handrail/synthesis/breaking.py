@@ -8,7 +8,7 @@ must break the named guardrail, and the chosen one must keep it.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from handrail.asking import show
@@ -25,48 +25,10 @@ from handrail.records import (
     Skip,
     Turn,
 )
-from handrail.records.types import Noun
 from handrail.synthesis.ask import NOT_ASKED, Asking, Progress, assess_each, by_reason
+from handrail.synthesis.broken import Broken, FailedPoint, Try
 from handrail.synthesis.forms import KINDS, Kind
 from handrail.synthesis.points import Point, known_kinds
-
-
-class Try(Noun):
-    """One reply that was made and did not serve. `failure` is the model's `FailureKind`, if any."""
-
-    kind: str
-    sample: int
-    reply: str = ""
-    problem: str
-    failure: str = ""
-
-
-class FailedPoint(Noun):
-    """A turn without a rejected reply, and why: `reason`, what is of this one alone, each try."""
-
-    turn: str
-    guardrail: str
-    reason: str
-    detail: str = ""
-    tries: tuple[Try, ...] = ()
-
-
-@dataclass(frozen=True)
-class Broken:
-    """What stage 2 made: `turns` with a chosen and a rejected reply, in the order given.
-
-    `counts` are points, tries, and what became of them; `kinds` how many of each kind of break.
-    """
-
-    turns: tuple[Turn, ...]
-    failed: tuple[FailedPoint, ...]
-    counts: Mapping[str, int]
-    kinds: Mapping[str, int]
-
-    @property
-    def skipped(self) -> list[Skip]:
-        """The failed points, each as something left out."""
-        return [Skip(what="point", reason=f.reason, where=f.turn) for f in self.failed]
 
 
 @dataclass(frozen=True)
@@ -142,10 +104,7 @@ def break_replies(
         asked += len(current)
         current, done = _judged(current, answers, judge, asking, told, f"judge, try {number + 1}")
         made += done
-        load = Counter(turn.tags["break"] for _, turn in made)
-        for i, one in enumerate(current):
-            current[i] = one.next(load, wanted)
-            load[current[i].kind] += 1
+        current = _rebalanced(current, made, wanted)
         stopped = [one for one in current if one.tries[-1].failure == "limit"]
         failed += [_failed_point(one, NOT_ASKED) for one in stopped]
         current = [one for one in current if one.tries[-1].failure != "limit"]
@@ -158,6 +117,18 @@ def break_replies(
         counts={"points": len(points), "made": len(turns), "failed": len(failed), "tries": asked},
         kinds={kind: ways[kind] for kind in KINDS},
     )
+
+
+def _rebalanced(
+    current: Sequence[_Open], made: Sequence[tuple[int, Turn]], kinds: Sequence[Kind]
+) -> list[_Open]:
+    """The open points with the kinds of their next tries, so that all kinds stay level."""
+    load = Counter(turn.tags["break"] for _, turn in made)
+    again: list[_Open] = []
+    for one in current:
+        again.append(one.next(load, kinds))
+        load[again[-1].kind] += 1
+    return again
 
 
 def _confirmed(
