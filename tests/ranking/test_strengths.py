@@ -258,3 +258,43 @@ def test_who_is_above_is_the_lower_end_of_each_difference() -> None:
     assert list(_above(tuple("abc"), order, replicates, 12, 0.95)) == slow
     wide = rng.normal([0.0, 4.0, 9.0], 1.0, (400, 3))
     assert len(_above(tuple("abc"), order, wide, 12, 0.95)) == 3
+
+
+def test_of_two_systems_a_draw_without_a_loss_opens_both_intervals() -> None:
+    # One loss in ten clusters: 35 % of the draws leave it out, and then neither has a bound.
+    rows = [("a", "b", 1, 9), ("a", "b", 0, 1)]
+    clusters = [str(i) for i in range(10)]
+    for anchor in ("", "a", "b"):
+        found = bradley_terry(games(*rows, clusters=clusters), Resampling(400), anchor)
+        a, b = (one.rating for one in found.rated)
+        assert (a.high == math.inf) is (anchor != "a")
+        assert (b.low == -math.inf) is (anchor != "b")
+        assert math.isfinite(a.low)
+        assert math.isfinite(b.high)
+        assert found.above == (("a", "b"),)
+
+
+def test_a_replicate_that_says_nothing_counts_beyond_both_ends() -> None:
+    from handrail.ranking.estimates import Estimate
+    from handrail.ranking.strengths import _alone, _interval
+
+    blank = Estimate(0.0, 0.0, 0.0, 9, "", 20, 0.95)
+    some = np.concatenate([np.linspace(-1, 1, 380), np.full(20, np.nan)])
+    assert (_interval(some, blank).low, _interval(some, blank).high) == (-math.inf, math.inf)
+    few = np.concatenate([np.linspace(-1, 1, 397), np.full(3, np.nan)])
+    assert -1 < _interval(few, blank).low < _interval(few, blank).high < 1
+    inf, nan = math.inf, math.nan
+    assert _alone(np.array([0.0, 0.0, inf])).tolist() == [0, 0, inf]
+    assert _alone(np.array([0.0, -inf, -inf])).tolist() == [inf, -inf, -inf]
+    assert _alone(np.array([-inf, 0.0, inf]))[1] != 0
+    assert math.isnan(_alone(np.array([nan, 0.0, inf]))[1])
+
+
+def test_ties_only_have_no_interval() -> None:
+    found = bradley_terry(games(("a", "b", 0.5, 5), ("b", "c", 0.5, 4)), Resampling(50))
+    for one in found.rated:
+        assert one.rating.value == pytest.approx(1000)
+        assert math.isnan(one.rating.low)
+        assert one.rank == 1
+    assert "every cluster says the same" in found.method
+    assert found.above == ()

@@ -157,6 +157,8 @@ def _cell(system: str, against: str, part: Partition, rates_R: Floats, how: Resa
 def _mean(values: list[Estimate], rates_RP: Floats, clusters: int, how: Resampling) -> Estimate:
     """The mean of a system's win rates over its opponents."""
     n = sum(one.n for one in values)
+    if not values:
+        return Estimate(float("nan"), 0.0, 1.0, 0, "no opponents", 0, how.level)
     value = float(np.mean([one.value for one in values]))
     method = f"mean over {len(values)} opponents"
     if clusters < 2 or not len(rates_RP):

@@ -135,7 +135,14 @@ def bradley_terry(
 def ratings_of(
     matches: Matches, value_K: Floats, replicates_RK: Floats, how: Resampling, method: str
 ) -> Ratings:
-    """Ratings from a value per system and its replicates (which may hold infinities)."""
+    """Ratings from a value per system and its replicates (which may hold infinities).
+
+    Where all replicates are alike, resampling sees no spread and there is no interval.
+    """
+    known = np.where(np.isnan(replicates_RK), value_K, replicates_RK)
+    if len(known) and np.allclose(known, value_K, rtol=0, atol=1e-6):
+        replicates_RK = replicates_RK[:0]
+        method += "; no interval, every cluster says the same"
     tail = (1 - how.level) / 2
     rank_K = _ranks(value_K[None])[0]
     ranks_RK = _ranks(replicates_RK)
@@ -144,9 +151,9 @@ def ratings_of(
     rated = []
     for i in sorted(range(len(value_K)), key=lambda i: (-value_K[i], i)):
         n = round(float(count_K[i]))
-        rating = percentile(
-            replicates_RK[:, i], float(value_K[i]), n, method, clusters, level, "inverted_cdf"
-        )
+        nan = float("nan")
+        rating = Estimate(float(value_K[i]), nan, nan, n, method, clusters, level)
+        rating = _interval(replicates_RK[:, i], rating)
         low = high = int(rank_K[i])
         if len(ranks_RK):
             ends = np.quantile(ranks_RK[:, i], (tail, 1 - tail), method="inverted_cdf")
@@ -206,7 +213,7 @@ def _replicates(kept: Matches, strength_K: Floats, how: Resampling) -> tuple[Flo
         stands = {}
         for r in torn:
             inside_K = main_component(wins_RKK[r])
-            stands[r] = standing(wins_RKK[r], inside_K)
+            stands[r] = _alone(standing(wins_RKK[r], inside_K))
             wins_RKK[r] *= np.outer(inside_K, inside_K)
         fitted = fit(wins_RKK, np.broadcast_to(strength_K, (len(drawn), k)))
         for r, stand_K in stands.items():
@@ -216,17 +223,44 @@ def _replicates(kept: Matches, strength_K: Floats, how: Resampling) -> tuple[Flo
     return np.concatenate(done), lost
 
 
+def _alone(stand_K: Floats) -> Floats:
+    """Standings where the component is one system, which is then no measure of anything.
+
+    It is itself above all others, or below them, or unknown.
+    """
+    inside = stand_K == 0
+    others = stand_K[~inside]
+    if inside.sum() > 1:
+        return stand_K
+    end = -others[0] if others.size and (others == others[0]).all() else np.nan
+    return np.where(inside, end, stand_K)
+
+
+def _interval(replicates_R: Floats, like: Estimate) -> Estimate:
+    """`like` with its interval; a replicate that is unknown (NaN) counts beyond both ends."""
+    ends = []
+    for beyond in (-np.inf, np.inf):
+        known = np.where(np.isnan(replicates_R), beyond, replicates_R)
+        ends.append(
+            percentile(
+                known, like.value, like.n, like.method, like.clusters, like.level, "inverted_cdf"
+            )
+        )
+    return replace(like, low=ends[0].low, high=ends[1].high)
+
+
 def _points(strength_RK: Floats, anchor: int | None, centre: float) -> Floats:
     """Strengths on Elo's scale, the anchor (or the mean of all) at `centre`.
 
-    Where the anchor has no finite strength, the others keep the mean that they have in the full
-    data, which is where `fit` left them.
+    Beside an anchor that lost everything in a replicate the others are infinitely strong. Without
+    an anchor the systems that have finite strengths keep the mean of the full data's, which is
+    where `fit` left them.
     """
-    shift_R = np.zeros(len(strength_RK)) if anchor is None else strength_RK[:, anchor]
-    shift_R = np.where(np.isfinite(shift_R), shift_R, 0.0)
-    points = ELO * (strength_RK - shift_R[:, None])
-    if anchor is not None:
-        points[:, anchor] = 0.0
+    if anchor is None:
+        return ELO * strength_RK + centre
+    with np.errstate(invalid="ignore"):  # inf - inf is unknown
+        points = ELO * (strength_RK - strength_RK[:, [anchor]])
+    points[:, anchor] = 0.0
     return points + centre
 
 
