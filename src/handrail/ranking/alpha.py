@@ -42,8 +42,8 @@ class Reliability:
         """Plain values for JSON."""
         return {
             **self.alpha.as_dict(),
-            "observed": self.observed,
-            "expected": self.expected,
+            "observed": None if np.isnan(self.observed) else self.observed,
+            "expected": None if np.isnan(self.expected) else self.expected,
             "units": self.units,
             "single": self.single,
             "labels": self.labels,
