@@ -52,6 +52,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--peer", choices=["alpaca_eval"], help="the same pairs by this, in turn")
     parser.add_argument("--peer-python", type=Path, help="the Python that has the peer")
     parser.add_argument("--json", action="store_true", help="(always)")
+    parser.add_argument("--verdicts", type=int, default=VERDICTS, help="with --cached")
     parser.add_argument("--again", nargs=2, metavar=("TURNS", "CACHE"), help=argparse.SUPPRESS)
     return parser.parse_args()
 
@@ -60,12 +61,14 @@ def main() -> None:
     """Print one JSON line."""
     given = parse()
     if given.again:
-        again(Path(given.again[0]), Path(given.again[1]))
+        again(Path(given.again[0]), Path(given.again[1]), given.verdicts)
         return
     if given.peer and not given.peer_python:
         fail("--peer takes --peer-python, the Python of a virtual environment that has it.")
     with tempfile.TemporaryDirectory() as scratch:
-        line = cached(Path(scratch)) if given.cached else rates(given, Path(scratch))
+        line = (
+            cached(Path(scratch), given.verdicts) if given.cached else rates(given, Path(scratch))
+        )
     print(json.dumps(line | provenance()))
 
 
@@ -153,20 +156,21 @@ def by_peer(python: Path, pairs: Path, url: str, workers: int) -> dict[str, Any]
     return measured
 
 
-def cached(scratch: Path) -> dict[str, object]:
-    """10,000 verdicts, asked once, and then from the cache."""
+def cached(scratch: Path, count: int) -> dict[str, object]:
+    """So many verdicts, asked once, and then from the cache."""
     turns, file = scratch / "turns.jsonl", scratch / "answers.sqlite"
-    write_jsonl(turns, some_turns(VERDICTS // 3 + 1))
-    asked = comparisons(read_jsonl(turns, Turn).records, VERDICTS)
+    write_jsonl(turns, some_turns(count // 3 + 1))
+    asked = comparisons(read_jsonl(turns, Turn).records, count)
     foreign = Foreign()
     with server(0.0) as url:
         settings = EndpointSettings(model="gpt-4", base_url=url, in_flight=64)
         endpoint = Endpoint(settings, AnswerCache(file))
         begun = time.perf_counter()
-        checked(BinsJudge(endpoint).compare_all(asked), VERDICTS)
+        checked(BinsJudge(endpoint).compare_all(asked), count)
         first = time.perf_counter() - begun
         endpoint.close()
     command = [sys.executable, str(HERE / "judge.py"), "--again", str(turns), str(file)]
+    command += ["--verdicts", str(count)]
     whole: list[float] = []
     inside: list[float] = []
     cpu: list[float] = []
@@ -181,7 +185,7 @@ def cached(scratch: Path) -> dict[str, object]:
         cpu.append(line["cpu_s"])
     return {
         "benchmark": "judge_cached",
-        "verdicts": VERDICTS,
+        "verdicts": count,
         "rounds": len(whole),
         "first_s": round(first, 2),
         "again_s": round(statistics.median(inside), 2),
@@ -192,13 +196,13 @@ def cached(scratch: Path) -> dict[str, object]:
     }
 
 
-def again(turns: Path, file: Path) -> None:
+def again(turns: Path, file: Path, count: int) -> None:
     """The second run, in a process of its own: turns read, prompts made, answers found, told."""
-    asked = comparisons(read_jsonl(turns, Turn).records, VERDICTS)
+    asked = comparisons(read_jsonl(turns, Turn).records, count)
     begun = time.perf_counter()
     settings = EndpointSettings(model="gpt-4", base_url="http://127.0.0.1:9/v1")  # nobody there
     endpoint = Endpoint(settings, AnswerCache(file))
-    checked(BinsJudge(endpoint).compare_all(asked), VERDICTS)
+    checked(BinsJudge(endpoint).compare_all(asked), count)
     if endpoint.spent.requests:
         fail(f"{endpoint.spent.requests} answers were not in the cache")
     print(json.dumps({"seconds": time.perf_counter() - begun, "cpu_s": time.process_time()}))
