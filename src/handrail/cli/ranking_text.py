@@ -80,7 +80,7 @@ def _ratings(result: Ratings) -> list[str]:
         (
             str(one.rank),
             one.system,
-            f"{one.rating.value:,.0f} ({bound(one.rating.low)} to {bound(one.rating.high)})",
+            f"{one.rating.value:,.0f} ({span(one.rating)})",
             f"{one.rank_low} to {one.rank_high}" if one.rank_low < one.rank_high else str(one.rank),
             f"{one.rating.n:,}",
         )
@@ -141,10 +141,9 @@ def points(one: Estimate) -> str:
     return f"{one.value:.3f} ({one.low:.3f} to {one.high:.3f})"
 
 
-def bound(value: float) -> str:
-    """An end of an interval on Elo's scale."""
-    if math.isnan(value):
-        return "?"
-    if math.isinf(value):
-        return "no bound"
-    return f"{value:,.0f}"
+def span(one: Estimate) -> str:
+    """The interval of a rating on Elo's scale."""
+    if math.isnan(one.low):
+        return "no interval"
+    low, high = ("no bound" if math.isinf(v) else f"{v:,.0f}" for v in (one.low, one.high))
+    return f"{low} to {high}"
