@@ -11,6 +11,7 @@ import pytest
 
 import handrail
 from handrail.cli.group import invoke
+from handrail.cli.ranking import METHODS
 from handrail.ranking import Matches, PointsTable, Ratings, Resampling, bradley_terry
 from handrail.records import (
     JudgeError,
@@ -253,3 +254,18 @@ def test_bad_plans_are_one_clear_error(
 ) -> None:
     assert invoke(["power", *args]) == 2
     assert told in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("work")
+@pytest.mark.parametrize("method", METHODS)
+def test_without_rounds_there_are_figures_and_no_intervals(
+    method: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    args = ["rank", "v.jsonl", "--method", method, "--rounds", "0", "--page", "p.html"]
+    if method == "length-controlled":
+        args += ["--anchor", "sft", *(x for s in SYSTEMS for x in ("--turns", f"{s}.jsonl"))]
+    assert invoke([*args]) == 0
+    assert "nan" not in capsys.readouterr().out.replace("ann", "")
+    told = summary(capsys, *args)
+    assert told["ranking"]["systems"][0]["system"] == "ipo"
+    assert all(cell["low"] is None for cell in told["win_rates"]["pairs"])

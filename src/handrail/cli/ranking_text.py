@@ -133,11 +133,15 @@ def matrix_text(matrix: WinMatrix) -> str:
 
 def percent(one: Estimate) -> str:
     """A share with its interval."""
+    if math.isnan(one.low):
+        return f"{one.value:.1%} (no interval)"
     return f"{one.value:.1%} ({one.low:.1%} to {one.high:.1%})"
 
 
 def points(one: Estimate) -> str:
     """Borda points with their interval."""
+    if math.isnan(one.low):
+        return f"{one.value:.3f} (no interval)"
     return f"{one.value:.3f} ({one.low:.3f} to {one.high:.3f})"
 
 

@@ -162,6 +162,9 @@ class Partition:
         if np.allclose(self.sums_SC, self.mean * self.counts_SC, rtol=0, atol=1e-9):
             return self._even("cluster", how, signed)
         method = _told(seeds, clusters, how)
+        if not how.resamples:
+            nan = float("nan")
+            return Estimate(self.mean, nan, nan, self.n, "no interval", clusters, how.level)
         return percentile(self.replicates(how), self.mean, self.n, method, clusters, how.level)
 
     def _even(self, what: str, how: Resampling, signed: bool) -> Estimate:

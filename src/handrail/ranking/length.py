@@ -163,7 +163,10 @@ def _controlled(
         return mean
 
     value = float(rates(np.ones((1, n)))[0])
-    if clusters < 2 or not how.resamples:
+    if not how.resamples:
+        nan = float("nan")
+        return Estimate(value, nan, nan, n, f"{method}, no interval", clusters, how.level)
+    if clusters < 2:
         return Estimate(value, 0.0, 1.0, n, f"{method}, none (one cluster)", clusters, how.level)
     chunks = draws(clusters, how.resamples, how.seed, max(1, _HELD // n))
     replicates = np.concatenate([rates(drawn[:, cluster_N]) for drawn in chunks])

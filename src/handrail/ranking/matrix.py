@@ -161,6 +161,9 @@ def _mean(values: list[Estimate], rates_RP: Floats, clusters: int, how: Resampli
         return Estimate(float("nan"), 0.0, 1.0, 0, "no opponents", 0, how.level)
     value = float(np.mean([one.value for one in values]))
     method = f"mean over {len(values)} opponents"
+    if not how.resamples:
+        nan = float("nan")
+        return Estimate(value, nan, nan, n, f"{method}, no interval", clusters, how.level)
     if clusters < 2 or not len(rates_RP):
         return Estimate(value, 0.0, 1.0, n, f"{method}, none (one cluster)", clusters, how.level)
     known = ~np.isnan(rates_RP)
