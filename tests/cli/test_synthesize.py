@@ -14,8 +14,8 @@ from handrail import world
 from handrail.cli.group import invoke
 from handrail.cli.peek import record_text
 from handrail.cli.synthesizing import Breaking, Finding
-from handrail.records import Conversation, Message, RecordError, RunError, Turn
-from handrail.synthesis import KINDS, FailedPoint
+from handrail.records import Conversation, FailedPoint, Message, RecordError, RunError, Turn
+from handrail.synthesis import KINDS
 from handrail.world.serve import serving
 
 TALKS = world.generate(6, seed=31)
@@ -64,10 +64,9 @@ def test_from_conversations_to_pairs_in_one_go(
     kept = [g for names in json.loads(talks[0].tags["keeps"]).values() for g in names]
     assert record_text(talks[0]).count("    keeps: [") == len(kept) > 0
     assert f"guardrail: {turns[0].tags['guardrail']}" in record_text(turns[0])
-    failed = handrail.cli.synth_stages.failed_beside("pairs.jsonl")
-    lines = failed.read_text("utf-8").splitlines() if failed.exists() else []
-    assert len(lines) == found["replies"]["failed"]
-    assert all(FailedPoint.model_validate_json(line).reason for line in lines)
+    failed = handrail.read("pairs.failed.jsonl").records
+    assert len(failed) == found["replies"]["failed"] > 0
+    assert all(isinstance(f, FailedPoint) and f.reason for f in failed)
 
 
 def test_the_stages_apart_give_what_both_give_and_a_second_run_is_free(

@@ -37,6 +37,7 @@ def test_every_kind_of_record_has_an_example() -> None:
     kinds = {kind for kind, _ in _blocks("records.md", "json")}
     assert kinds == {
         "Conversation", "Playbook", "Turn", "Assessment", "Verdict", "JudgeError", "Rating", "Skip",
+        "FailedPoint",
     }  # fmt: skip
 
 

@@ -24,6 +24,7 @@ from handrail.records.errors import (
     nearest,
     unknown_setting,
 )
+from handrail.records.failed import FailedPoint, Try
 from handrail.records.judged import DIMENSIONS, Assessment, JudgeError, Outcome, Rating, Verdict
 from handrail.records.protocols import (
     Assessor,
@@ -64,6 +65,7 @@ __all__ = [
     "Comparison",
     "Conversation",
     "Embedder",
+    "FailedPoint",
     "Failure",
     "FailureKind",
     "Grader",
@@ -93,6 +95,7 @@ __all__ = [
     "SettingError",
     "Skip",
     "Spent",
+    "Try",
     "Turn",
     "Unreadable",
     "Usage",

@@ -12,6 +12,7 @@ from pydantic import BaseModel
 
 from handrail.records import (
     Conversation,
+    FailedPoint,
     Guardrail,
     JudgeError,
     Playbook,
@@ -34,6 +35,7 @@ KINDS: tuple[tuple[str, type[BaseModel]], ...] = (
     ("context", Turn),
     ("replies", Turn),
     ("low", Rating),
+    ("tries", FailedPoint),
 )
 YAML = (".yaml", ".yml")
 # What these fields hold; a transcript may have a playbook's name, or one text, under the same name.

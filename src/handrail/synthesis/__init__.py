@@ -2,7 +2,7 @@
 
 from handrail.synthesis.ask import Asking, by_reason
 from handrail.synthesis.breaking import break_replies
-from handrail.synthesis.broken import Broken, FailedPoint, Try
+from handrail.synthesis.broken import Broken
 from handrail.synthesis.contamination import Contamination, EvaluationText
 from handrail.synthesis.filters import (
     Dropped,
@@ -58,7 +58,6 @@ __all__ = [
     "Domain",
     "Dropped",
     "EvaluationText",
-    "FailedPoint",
     "Filter",
     "Filtered",
     "Found",
@@ -71,7 +70,6 @@ __all__ = [
     "Point",
     "Preferred",
     "Scored",
-    "Try",
     "Why",
     "asked_text",
     "break_replies",

@@ -16,6 +16,7 @@ from handrail.records import (
     Answer,
     Assessment,
     Assessor,
+    FailedPoint,
     Failure,
     JudgeError,
     Message,
@@ -23,10 +24,11 @@ from handrail.records import (
     Request,
     SettingError,
     Skip,
+    Try,
     Turn,
 )
 from handrail.synthesis.ask import NOT_ASKED, Asking, Progress, assess_each, by_reason
-from handrail.synthesis.broken import Broken, FailedPoint, Try
+from handrail.synthesis.broken import Broken
 from handrail.synthesis.forms import KINDS, Kind
 from handrail.synthesis.points import Point, known_kinds
 
@@ -158,7 +160,9 @@ def _confirmed(
                 reason = "the judge does not see the chosen reply keep what it is marked with"
         if reason:
             turn, rule = point.turn.id, point.guardrail
-            failed.append(FailedPoint(turn=turn, guardrail=rule, reason=reason, detail=detail))
+            failed.append(
+                FailedPoint(turn=turn, guardrail=rule, reason=reason, detail=detail, tries=())
+            )
     return good, failed
 
 

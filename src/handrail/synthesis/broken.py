@@ -1,32 +1,11 @@
-"""What stage 2 makes: turns with a rejected reply, and the points that failed with every try."""
+"""What stage 2 makes: turns with a rejected reply, and the points that failed."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from handrail.records import Skip, Turn
-from handrail.records.types import Noun
-
-
-class Try(Noun):
-    """One reply that was made and did not serve. `failure` is the model's `FailureKind`, if any."""
-
-    kind: str
-    sample: int
-    reply: str = ""
-    problem: str
-    failure: str = ""
-
-
-class FailedPoint(Noun):
-    """A turn without a rejected reply, and why: `reason`, what is of this one alone, each try."""
-
-    turn: str
-    guardrail: str
-    reason: str
-    detail: str = ""
-    tries: tuple[Try, ...] = ()
+from handrail.records import FailedPoint, Skip, Turn
 
 
 @dataclass(frozen=True)
