@@ -58,6 +58,7 @@ def test_an_interval_without_an_end_is_drawn_to_the_edge() -> None:
     page = StrengthDots(ratings).html()
     assert "inf" not in page
     assert "some system won or lost everything" in page
+    assert "has no bound there" in page
     width = float(re.search(r'viewBox="0 0 ([\d.]+)', page)[1])
     ends = [float(x) for x in re.findall(r'x2="([\d.]+)"', page)]
     assert max(ends) <= width

@@ -65,6 +65,8 @@ class StrengthDots:
             note += f" {found.anchor} is held where it stands."
         if found.unbounded:
             note += f" In {found.unbounded:,} rounds some system won or lost everything."
+        if any(math.isinf(v) for one in found.rated for v in (one.rating.low, one.rating.high)):
+            note += " A whisker that ends at the edge of the plot has no bound there."
         domain = (min(ends) - pad, max(ends) + pad)
         drawn = dot_plot(rows, domain, "Strengths", compact, wide=True)
         return figure(drawn, "Strengths of the systems", note, quiet=True)
