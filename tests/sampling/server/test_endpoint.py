@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from tests.sampling.server.scripted import (
     Got,
     Say,
@@ -37,9 +39,9 @@ def made(monkeypatch: pytest.MonkeyPatch) -> Iterator[Make]:
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
     stack: list[Any] = []
 
-    def make(script: Script = lambda got: Say(), **settings: Any) -> tuple[Endpoint, Scripted]:
+    def make(script: Script = lambda got: Say(), **given: Any) -> tuple[Endpoint, Scripted]:
         server = Scripted(script)
-        values = {"model": "m", "base_url": server.url, "wait": 0.001, "retries": 3} | settings
+        values = {"model": "m", "base_url": server.url, "wait": 0.001, "retries": 3} | given
         endpoint = Endpoint(EndpointSettings.of(**values), None, PRICES)
         stack.extend((endpoint.close, server.stop))
         return endpoint, server
@@ -285,9 +287,9 @@ def test_an_endpoint_without_schemas_gets_another_form(made: Make, takes: str) -
     forms = [got.body.get("response_format", {"type": "text"})["type"] for got in server.got]
     tried = ["json_schema", "json_object"][: 2 if takes == "text" else 1]
     assert forms == [*tried, *[takes] * 6]
-    assert len(warned) == len(tried)
+    assert sum(one.category is HandrailWarning for one in warned) == len(tried)
     with warnings.catch_warnings():
-        warnings.simplefilter("error")
+        warnings.simplefilter("error", HandrailWarning)
         endpoint.ask(questions(8))  # told once
 
 
@@ -373,7 +375,8 @@ def test_max_cost_is_never_exceeded_and_used_up(made: Make, in_flight: int) -> N
 
 def test_max_cost_counts_what_a_lost_request_may_have_cost(made: Make) -> None:
     endpoint, server = made(lambda got: Say(drop="before"), max_cost=0.02, retries=50)
-    (failure,) = endpoint.ask([question()])
+    with pytest.warns(HandrailWarning, match="limit on requests or cost"):
+        (failure,) = endpoint.ask([question()])
     assert failure.kind == "limit"
     assert 1 < len(server.got) < 10
     assert endpoint.spent.cost == 0.0
@@ -407,6 +410,64 @@ def test_asking_works_within_a_running_loop_and_from_threads(made: Make) -> None
         asked = [[question(10 * t + n) for n in range(5)] for t in range(1, 5)]
         assert all(of(a) == ["a"] * 5 for a in pool.map(endpoint.ask, asked))
     assert endpoint.spent.requests == 23
+
+
+EVENTS = {
+    "good": Say(),
+    "words": Say("a is better"),
+    "refused": Say(None, refusal="no"),
+    "cut": Say('{"verdict": "a"}', finish="length"),
+    "400": Say(status=400),
+    "429": Say(status=429, headers={"retry-after": "0"}),
+    "500": Say(status=500),
+    "dropped": Say(drop="middle"),
+}
+LAST = {"good": "a", "refused": "refusal", "cut": "truncated", "400": "endpoint"}
+
+
+def plain(events: list[str], retries: int, repairs: int) -> tuple[str, int]:
+    """What becomes of a question whose requests are met so, and after how many of them."""
+    tries = 0
+    for requests, event in enumerate([*events, *["good"] * 10], start=1):
+        if event in LAST:
+            return LAST[event], requests
+        if event == "words":
+            if not repairs:
+                return "malformed", requests
+            repairs, tries = repairs - 1, 0
+        elif tries == retries:
+            return "endpoint", requests
+        else:
+            tries += 1
+    raise AssertionError("no end")
+
+
+def test_any_sequence_of_events_ends_as_the_rules_say(made: Make) -> None:
+    plans: dict[str, list[str]] = {}
+
+    def script(got: Got) -> Say:
+        first = got.body["messages"][0]["content"]
+        plan = plans.get(first, [])
+        return EVENTS[plan.pop(0)] if plan else Say()
+
+    endpoint, server = made(script, retries=2, repairs=1, wait=0.0)
+    endpoint.ask([question(0)])
+
+    @given(st.lists(st.sampled_from(sorted(EVENTS)), max_size=7))
+    @settings(max_examples=150)
+    def check(events: list[str]) -> None:
+        number = len(plans) + 1
+        plans[f"question {number}"] = list(events)
+        before, spent = len(server.got), endpoint.spent
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", HandrailWarning)
+            (outcome,) = of(endpoint.ask([question(number)]))
+        assert (outcome, len(server.got) - before) == plain(events, 2, 1)
+        now = endpoint.spent.since(spent)
+        assert now.requests == 1 + now.retries + now.repairs
+        assert now.failures == ({} if outcome == "a" else {outcome: 1})
+
+    check()
 
 
 def test_no_questions_need_no_endpoint() -> None:
