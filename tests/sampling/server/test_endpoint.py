@@ -473,3 +473,28 @@ def test_any_sequence_of_events_ends_as_the_rules_say(made: Make) -> None:
 def test_no_questions_need_no_endpoint() -> None:
     endpoint = Endpoint(EndpointSettings(model="m", base_url="http://127.0.0.1:9/v1"))
     assert endpoint.ask([]) == []
+
+
+def test_the_thread_ends_with_the_endpoint_closed_or_not(made: Make) -> None:
+    import gc
+    import threading
+    import time
+
+    def asking() -> set[threading.Thread]:
+        return {one for one in threading.enumerate() if one.name == "asking"}
+
+    gc.collect()
+    before = asking()
+    endpoint, server = made()
+    endpoint.ask(questions(2))
+    assert len(asking() - before) == 1
+    endpoint.close()
+    assert asking() <= before
+    other = Endpoint(EndpointSettings(model="m", base_url=server.url))
+    other.ask(questions(2))
+    del other
+    gc.collect()
+    end = time.monotonic() + 10
+    while asking() - before and time.monotonic() < end:
+        time.sleep(0.01)
+    assert asking() <= before
