@@ -252,6 +252,25 @@ def test_an_address_where_nothing_is_told_at_once() -> None:
     assert endpoint.spent.requests == 1
 
 
+def test_an_address_that_takes_no_connection_is_told_after_one_time_out() -> None:
+    import socket
+
+    with socket.socket() as full:
+        full.bind(("127.0.0.1", 0))
+        full.listen(0)  # a queue of one, which is filled, so that the next connection hangs
+        waiting = [socket.socket() for _ in range(4)]
+        for one in waiting:
+            one.setblocking(False)
+            one.connect_ex(full.getsockname())
+        url = f"http://127.0.0.1:{full.getsockname()[1]}/v1"
+        endpoint = Endpoint(EndpointSettings(model="m", base_url=url, timeout=0.5))
+        with pytest.raises(ModelError, match="cannot be reached"):
+            endpoint.ask(questions(9))
+        assert endpoint.spent.requests == 1
+        for one in waiting:
+            one.close()
+
+
 def test_an_endpoint_that_answers_nothing_is_told_after_three_questions(made: Make) -> None:
     endpoint, server = made(lambda got: Say(status=500), retries=1)
     with pytest.raises(ModelError, match="HTTP 500"):

@@ -21,6 +21,7 @@ _SHOWN = 300  # characters of an endpoint's own words in an error
 # A client looks at each of its connections for each request, so that a few clients of few
 # connections take less time than one of many.
 _CLIENTS, _PER_CLIENT = 8, 16
+_CONNECT_S = 10.0  # until an address counts as one where nothing is
 _APART_S = 0.002  # between two requests: about what making and reading one takes a processor
 
 
@@ -81,16 +82,18 @@ class Wire:
                 "asking an endpoint takes the package openai", "pip install 'handrail[llm]'"
             )
         self._key = self.settings.key()
+        seconds = self.settings.timeout
+        timeout = openai.Timeout(seconds, connect=min(seconds, _CONNECT_S))
         self._clients = [
             openai.AsyncOpenAI(
                 api_key=self._key,
                 base_url=self.settings.url,
-                timeout=self.settings.timeout,
+                timeout=timeout,
                 max_retries=0,  # retries are counted, so they are made elsewhere
                 http_client=openai.DefaultAsyncHttpxClient(
                     # A proxy is for what is elsewhere.
                     trust_env=not self.settings.local,
-                    timeout=self.settings.timeout,
+                    timeout=timeout,
                 ),
             )
             for _ in range(min(_CLIENTS, -(-self.settings.in_flight // _PER_CLIENT)))
@@ -114,7 +117,9 @@ class Wire:
             # The client's typed call walks through all of the body, which takes longer than
             # sending it.
             data = await client.post("/chat/completions", body=body, cast_to=object)
-        except openai.APITimeoutError:
+        except openai.APITimeoutError as error:
+            if type(error.__cause__).__name__ == "ConnectTimeout":
+                return self._unreachable("no connection in time")
             seconds = self.settings.timeout
             return Fault(f"no reply within {seconds:g} s", "retry", billed=True)
         except openai.APIStatusError as error:
@@ -189,15 +194,18 @@ class Wire:
         kind = type(cause).__name__ if cause is not None else ""
         why = self._clean(str(cause or "")) or kind
         if kind in ("ConnectError", "UnsupportedProtocol", "ProxyError"):
-            return Fault(
-                f"{self.settings.url} cannot be reached ({why})",
-                "retry",
-                "Check the base URL, and that the server runs",
-                unreachable=True,
-            )
+            return self._unreachable(why)
         if kind == "LocalProtocolError":
             return Fault(f"the request cannot be sent ({kind})", "fail")
         return Fault(f"the connection was lost ({why})", "retry", billed=True)
+
+    def _unreachable(self, why: str) -> Fault:
+        return Fault(
+            f"{self.settings.url} cannot be reached ({why})",
+            "retry",
+            "Check the base URL, and that the server runs",
+            unreachable=True,
+        )
 
     def _clean(self, text: str) -> str:
         """An endpoint's own words on one line, short, and without the key."""
