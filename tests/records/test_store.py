@@ -6,6 +6,7 @@ import errno
 import gzip
 import json
 import os
+import threading
 import zlib
 from pathlib import Path
 from typing import Any
@@ -341,3 +342,26 @@ def test_gzip_holds_no_time_and_no_name(tmp_path: Path) -> None:
     write_jsonl(tmp_path / "b.jsonl.gz", [Turn(id="x")])
     assert (tmp_path / "a.jsonl.gz").read_bytes() == (tmp_path / "b.jsonl.gz").read_bytes()
     assert gzip.decompress((tmp_path / "a.jsonl.gz").read_bytes()) == b'{"id":"x"}\n'
+
+
+def test_a_pipe_is_written_and_stays_one(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    came: list[bytes] = []
+    reader = threading.Thread(target=lambda: came.append(pipe.read_bytes()), daemon=True)
+    reader.start()
+    assert write_jsonl(pipe, [Turn(id="x")]) == 1
+    reader.join(timeout=20)
+    assert came == [b'{"id":"x"}\n']
+    assert pipe.is_fifo()
+    assert [p.name for p in tmp_path.iterdir()] == ["pipe"]
+
+
+def test_a_link_stays_one(tmp_path: Path) -> None:
+    (tmp_path / "far").mkdir()
+    (tmp_path / "far" / "a.jsonl").write_text("old")
+    link = tmp_path / "a.jsonl"
+    link.symlink_to(tmp_path / "far" / "a.jsonl")
+    write_jsonl(link, [Turn(id="x")])
+    assert link.is_symlink()
+    assert (tmp_path / "far" / "a.jsonl").read_bytes() == b'{"id":"x"}\n'

@@ -220,10 +220,19 @@ def _writable(data: object) -> bool:
 
 @contextmanager
 def atomic_write(path: str | Path, mode: str = "w") -> Iterator[IO]:
-    """Write a file aside and rename it when whole: a crash or a full disk leaves the old one."""
+    """Write a file aside and rename it when whole: a crash or a full disk leaves the old one.
+
+    A link stays one, and what it leads to is written. A device or pipe is written as it is: a
+    rename would put a file in its place, and nobody on the machine had the device any more.
+    """
     path, temporary = Path(path), ""
     encoding = None if "b" in mode else "utf-8"
     try:
+        if _is_device(path):
+            with open(path, mode, encoding=encoding) as f:
+                yield f
+            return
+        path = path.resolve() if path.is_symlink() else path
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
         with os.fdopen(handle, mode, encoding=encoding, newline=None if "b" in mode else "\n") as f:
@@ -241,6 +250,12 @@ def atomic_write(path: str | Path, mode: str = "w") -> Iterator[IO]:
     finally:
         if temporary and os.path.exists(temporary):
             os.unlink(temporary)
+
+
+def _is_device(path: Path) -> bool:
+    """Whether a path leads to a device, a pipe, or an open file of a process (`/dev/stdout`)."""
+    there = path.exists() and not path.is_dir()
+    return there and (not path.is_file() or str(path).startswith(("/dev/", "/proc/")))
 
 
 def write_jsonl(path: str | Path, records: Iterable[BaseModel]) -> int:
