@@ -115,6 +115,9 @@ def references(source: Given, turns: Sequence[Turn]) -> dict[str, list[str]]:
 
     The reply is the turn's best, or its first where none is.
 
+    Warns with a `HandrailWarning` where some of the turns have none, and where some references are
+    of other turns.
+
     Raises:
         HandrailError: a file that cannot be read, or none of the turns is in it.
     """
@@ -131,6 +134,12 @@ def references(source: Given, turns: Sequence[Turn]) -> dict[str, list[str]]:
             "Write turns of the same ids, whose replies are the reference answers",
             str(source) if isinstance(source, str | Path) else "",
         )
+    without, foreign = len(wanted) - len(found), sum(turn.id not in wanted for turn in read)
+    told = [f"{count(without, 'turn')} without one, judged as they are"] if without else []
+    told += [f"{foreign:,} of other turns, not shown"] if foreign else []
+    if told:
+        text = f"references for {count(len(found), 'turn')} ({'; '.join(told)})"
+        warnings.warn(text, HandrailWarning, stacklevel=4)
     return found
 
 

@@ -78,6 +78,7 @@ def command(
     failed and what it cost. A language model's answers are kept, so that a second run is free.
     """
     from handrail.cli import api
+    from handrail.records import RunError
 
     files = _by_system(replies)
     _check_out(files, out, judge, options)
@@ -93,12 +94,16 @@ def command(
         told = judged.cost.text if judged.cost else f"{judged.judge} asks no language model"
         console.result(summary, told)
         return
-    errors: Path | None = None
-    if out is not None:
-        errors = judged.write(out)
-        summary |= {"verdicts_file": str(out), "errors_file": errors and str(errors)}
     from handrail.cli.judge_text import judged_text
 
+    errors: Path | None = None
+    if out is not None:
+        try:
+            errors = judged.write(out)
+        except RunError:  # such as a full disk: the figures are there all the same
+            console.result(summary, judged_text(judged))
+            raise
+        summary |= {"verdicts_file": str(out), "errors_file": errors and str(errors)}
     console.result(summary, judged_text(judged, str(out or ""), str(errors or "")))
 
 

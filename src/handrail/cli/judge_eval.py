@@ -77,6 +77,7 @@ def command(
     from handrail.cli import api
     from handrail.cli.files import records_out
     from handrail.cli.judge_tables import lines_of
+    from handrail.records import RunError
 
     if out is not None:
         records_out(out)  # before the work
@@ -90,7 +91,11 @@ def command(
     )
     summary, lines = made.summary(), lines_of(made)
     if out is not None:
-        errors = made.write(out)
+        try:
+            errors = made.write(out)
+        except RunError:  # such as a full disk: the figures are there all the same
+            console.result(summary, "\n".join(lines))
+            raise
         summary |= {"verdicts_file": str(out), "errors_file": errors and str(errors)}
         lines += ["", f"{count(len(made.verdicts), 'verdict')}: {out}"]
         lines += [f"Failed judgements: {errors}"] if errors else []
