@@ -69,7 +69,7 @@ def main() -> None:
         line = (
             cached(Path(scratch), given.verdicts) if given.cached else rates(given, Path(scratch))
         )
-    print(json.dumps(line | provenance()))
+    print(json.dumps(line | {"threads": 1} | provenance()))
 
 
 def rates(given: argparse.Namespace, scratch: Path) -> dict[str, object]:
