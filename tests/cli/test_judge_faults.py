@@ -10,10 +10,8 @@ from typing import Any
 import pytest
 
 import handrail
-from handrail.asking import DirectModel
 from handrail.cli.group import invoke
-from handrail.judges import HelpfulJudge
-from handrail.records import HandrailWarning, Message, RunError, Turn
+from handrail.records import HandrailWarning, RunError, Turn
 from handrail.world import training_turns
 from handrail.world.serve import serving
 from tests.sources.labelled import small
@@ -45,7 +43,8 @@ def test_figures_outlive_a_full_disk(
     monkeypatch.setattr("handrail.cli.judged.write_jsonl", full)
     monkeypatch.setattr("handrail.cli.judge_results.write_jsonl", full)
     evaluate = ["judge-eval", "--data", str(tmp_path / "data"), "--sets", "llmbar"]
-    for line, key in ((["judge", *files, "--judge", "rule:length"], "win_rates"), (evaluate, "sets")):
+    compare = ["judge", *files, "--judge", "rule:length"]
+    for line, key in ((compare, "win_rates"), (evaluate, "sets")):
         assert invoke([*line, "--out", str(tmp_path / "v.jsonl"), "--json", "-q"]) == 2
         told = capsys.readouterr()
         found = json.loads(told.out)

@@ -10,7 +10,15 @@ from typing import Any
 
 import pytest
 
-from handrail.records import HandrailError, Outcome, RecordError, Verdict
+from handrail.records import (
+    HandrailError,
+    JudgeError,
+    Outcome,
+    RecordError,
+    Verdict,
+    read_jsonl,
+    write_jsonl,
+)
 from handrail.sources.labelled import LABELLED, Labelled, present
 from tests.mangling import mangled
 from tests.sources.conftest import need
@@ -304,3 +312,24 @@ def test_what_lies_in_a_folder(tmp_path: Path) -> None:
         present(tmp_path)
     small.put_all(tmp_path)
     assert present(tmp_path) == list(LABELLED)
+
+
+def test_own_programs_may_have_judged_both_orders_and_failed(tmp_path: Path) -> None:
+    folder = small.put_own(tmp_path / "own")
+    told = {"turn": "t0", "a": "old", "b": "new", "dimension": "adherence", "judge": "bot"}
+    ab = Verdict(**told, outcome=Outcome.A)
+    ba = ab.model_copy(update={"order": "BA", "outcome": Outcome.BOTH})
+    people = read_jsonl(folder / "verdicts.jsonl", Verdict).records
+    write_jsonl(folder / "verdicts.jsonl", [*people, ab, ba, ab])
+    lost = JudgeError(**{**told, "turn": "t1"}, problem="declined", kind="refusal")
+    write_jsonl(folder / "verdicts.errors.jsonl", [lost])
+    made = LABELLED["own"](folder)
+    assert [v for v in made.verdicts if v.judge == "bot"] == [ab, ba]
+    assert made.errors == (lost,)
+    assert [(s.reason, s.count) for s in made.skipped] == [("repeats an earlier one", 1)]
+    # The same order twice with two outcomes, or a person in two orders, is two different things.
+    for odd in (ba.swap(), people[0].model_copy(update={"order": "BA"})):
+        other = odd.model_copy(update={"outcome": Outcome.NEITHER})
+        write_jsonl(folder / "verdicts.jsonl", [*people, ab, ba, other])
+        with pytest.raises(RecordError, match="says two different things of"):
+            LABELLED["own"](folder)

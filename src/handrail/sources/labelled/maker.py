@@ -29,7 +29,7 @@ from handrail.records import (
 from handrail.records.errors import nearest_name
 from handrail.records.store import OnError
 from handrail.sources.labelled.fields import Fields
-from handrail.sources.labelled.nouns import Labelled
+from handrail.sources.labelled.nouns import Labelled, is_by
 from handrail.sources.reading import invalid
 from handrail.sources.tables import Row, table_rows
 
@@ -225,12 +225,13 @@ class Maker:
             )
         )
 
-    def _add(self, one: Verdict | Rating | JudgeError) -> None:
+    def _add(self, one: Verdict | Rating | JudgeError, first: str = "") -> None:
+        """Add a label. Those of one judge on one pair that differ in `first` are not the same."""
         pair = (one.a,) if isinstance(one, Rating) else tuple(sorted((one.a, one.b)))
         self._know(one.turn, *pair)
         if len(set(pair)) < len(pair):
             raise RecordError(f"'{one.a}' is compared with itself", self.mend)
-        earlier = self._said.setdefault((one.turn, one.dimension, one.judge, *pair), one)
+        earlier = self._said.setdefault((one.turn, one.dimension, one.judge, first, *pair), one)
         if earlier is one:
             return
         if earlier != one:
@@ -240,8 +241,12 @@ class Maker:
             )
         self.skip("label", "repeats an earlier one")
 
-    def own(self, turns: Loaded[Turn], verdicts: Loaded[Verdict]) -> None:
+    def own(
+        self, turns: Loaded[Turn], verdicts: Loaded[Verdict], failed: Loaded[JudgeError]
+    ) -> None:
         """Take records as they are; a verdict on what is not there stops, or is counted.
+
+        A program may have seen a pair in both orders, a person is one labeller of it.
 
         Raises:
             RecordError: the first such verdict.
@@ -249,14 +254,16 @@ class Maker:
         for turn in turns.records:
             self._turns[turn.id] = turn
             self._lengths |= {(turn.id, reply.author): len(reply.text) for reply in turn.replies}
-        for verdict in verdicts.records:
+        judged: list[Verdict | JudgeError] = [*verdicts.records, *failed.records]
+        for one in judged:
+            shown_first = one.a if one.order == "AB" else one.b
             try:
-                self._add(verdict)
+                self._add(one, "" if is_by(one.judge, "human") else shown_first)
             except RecordError as error:
                 if self.on_error == "stop":
                     raise
                 self.skip("label", error.problem)
-        self._bad += [*turns.skipped, *verdicts.skipped]
+        self._bad += [*turns.skipped, *verdicts.skipped, *failed.skipped]
 
     def labelled(self) -> Labelled:
         """All that was collected."""
