@@ -59,7 +59,7 @@ def annotate(run: Run, settings: FlowSettings) -> tuple[FlowSettings, list[Annot
 
     Raises:
         HandrailError: conversations of which only some have a playbook, none that follows any, or
-            a model that cannot be asked.
+            a model that cannot be asked, or not for all (what it answered is kept).
     """
     if not settings.llm:
         return settings, []
@@ -120,7 +120,7 @@ def _stage(
     }
 
     def make(folder: Path) -> None:
-        asking = Asking(FlowModel(settings, run.folder), prompts)
+        asking = Asking(FlowModel(settings, run.folder, whole=True), prompts)
         told = partial(_told, run)
         if talks[0].playbook is None:
             found = find_guardrails(talks, asking, progress=told)
@@ -136,7 +136,7 @@ def _stage(
                 settings.conversations,
             )
         write_jsonl(folder / "turns.jsonl", broken.turns)
-        skips = [*read, *found.skipped, *broken.skipped]
+        skips = [*found.skipped, *broken.skipped]
         if unmarked:
             skips.append(Skip(what="turn", reason="its reply keeps no guardrail", count=unmarked))
         spent = asking.model.spent
@@ -156,7 +156,7 @@ def _stage(
     stage = "annotated" if name == "conversations" else "annotated-test"
     folder = run.stage(stage, inputs, make)
     facts = read_json(folder / "annotated.json")
-    skips = tuple(Skip(**one) for one in facts["skipped"])
+    skips = (*read, *(Skip(**one) for one in facts["skipped"]))
     return Annotated(name, folder / "turns.jsonl", dict(facts["counts"]), facts["asked"], skips)
 
 

@@ -15,6 +15,7 @@ from typing import Any
 from handrail.judges.compare import assess_each
 from handrail.recipes.corpus import Corpus
 from handrail.recipes.flow import base_system, train_system
+from handrail.recipes.language import refuse_unasked
 from handrail.recipes.outcome import SeedOutcome
 from handrail.recipes.prompts import fit_prompts
 from handrail.recipes.run import Progress, Run, digest_records, quiet, read_json, write_json
@@ -96,6 +97,9 @@ def feedback_turns(
     dimension on which the chosen reply is acceptable, and acceptable on none on which the chosen
     reply is not. What is not kept is counted by reason. `allows`: what the guidelines say, if any.
     `spoilt`: why an answer is none of the bot's whole replies, by its place.
+
+    Raises:
+        RunError: the judge is a language model that was not asked about all of them.
     """
     reasons: Counter[str] = Counter()
     able: list[tuple[Turn, Reply, Reply]] = []
@@ -113,7 +117,9 @@ def feedback_turns(
             continue
         able.append((turn, chosen, answer))
     both = [(turn, reply.text) for turn, *two in able for reply in two]
-    judged = iter(assess_each(assessor, both))
+    assessed = assess_each(assessor, both)
+    refuse_unasked([one for one in assessed if isinstance(one, JudgeError)])
+    judged = iter(assessed)
     kept: list[Turn] = []
     for turn, chosen, answer in able:
         good_one, bad_one = next(judged), next(judged)
@@ -156,11 +162,15 @@ def _pairs(
         write_jsonl(folder / "turns.jsonl", turns)
         write_json(folder / "skipped.json", [skip.model_dump() for skip in skips])
 
-    inputs = {
+    inputs: dict[str, Any] = {
         "turns": digest_records(corpus.feedback),
         "answers": digest_records(answers),
         "judge": corpus.assessor.name,
+        "spoilt": sorted(spoilt.items()),
     }
+    if (allows := corpus.allows) is not None:
+        asked = zip(corpus.feedback, answers, strict=True)
+        inputs["allowed"] = [allows(turn, answer.text) for turn, answer in asked]
     folder = run.stage(f"seed{seed}-pairs", inputs, make)
     skips = [Skip(**one) for one in read_json(folder / "skipped.json")]
     return read_jsonl(folder / "turns.jsonl", Turn, on_error="skip").records, skips

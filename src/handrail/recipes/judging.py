@@ -15,6 +15,7 @@ from typing import Any
 from handrail.judges import AssessorJudge, assess_systems, compare_systems
 from handrail.judges.compare import Progress
 from handrail.recipes.corpus import Corpus
+from handrail.recipes.language import may_pass
 from handrail.recipes.run import Run, digest_records, read_json, write_json
 from handrail.records import (
     DIMENSIONS,
@@ -25,8 +26,6 @@ from handrail.records import (
     Reply,
     Verdict,
 )
-
-_PASSING = ("endpoint", "limit")  # failures that another day may not have
 
 
 @dataclass(frozen=True)
@@ -72,7 +71,7 @@ def judge_seed(
         one = _judge(corpus, texts, pairs, told)
         found.append(one)
         write_json(folder / "judged.json", _plain(one))
-        if any(error.kind in _PASSING for error in one.errors):
+        if any(map(may_pass, one.errors)):
             raise _Passing
 
     inputs = {
@@ -84,7 +83,7 @@ def judge_seed(
     try:
         folder = run.stage(f"seed{seed}-judged", inputs, make)
     except _Passing:
-        lost = sum(error.kind in _PASSING for error in found[0].errors)
+        lost = sum(map(may_pass, found[0].errors))
         warnings.warn(
             f"{lost:,} judgements of seed {seed} failed at the endpoint or its limits; the same "
             "`handrail run` command asks for these again",

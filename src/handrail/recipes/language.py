@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import re
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -12,7 +13,17 @@ from handrail.asking import Prompts
 from handrail.judges import BinsJudge, ModelAssessor
 from handrail.recipes.run import digest
 from handrail.recipes.settings import FlowSettings
-from handrail.records import Answer, AskProgress, Failure, Request, SettingError, Spent, Usage
+from handrail.records import (
+    Answer,
+    AskProgress,
+    Failure,
+    JudgeError,
+    Request,
+    RunError,
+    SettingError,
+    Spent,
+    Usage,
+)
 
 if TYPE_CHECKING:
     from handrail.sampling.server import Endpoint, EndpointSettings, Prices
@@ -20,20 +31,55 @@ if TYPE_CHECKING:
 WORLD = "world"  # the care world plays the model
 ANSWERS = "answers.sqlite"  # of a run, in its folder
 _APART = ("prices", "prompts", "faults")  # options that are not the endpoint's own
+# What an endpoint refuses of one question, whenever it is asked.
+_LASTING = re.compile(r"HTTP (?!408|409|425|429)4\d\d\b|the request cannot be sent")
+
+
+def may_pass(failure: Failure | JudgeError) -> bool:
+    """Whether another day may not have this failure: a limit, or an endpoint that did not work."""
+    lasting = _LASTING.match(failure.problem) is not None
+    return failure.kind == "limit" or (failure.kind == "endpoint" and not lasting)
+
+
+def refuse_unasked(failures: Sequence[Failure | JudgeError], where: str = "") -> None:
+    """Stop where questions were not asked, since what is made of the answers is trained on.
+
+    A question that was asked and has no answer is another matter: it is counted.
+
+    Raises:
+        RunError: a limit was met, or the endpoint stopped answering.
+    """
+    unasked = [
+        one
+        for one in failures
+        if one.kind == "limit" or (one.kind == "endpoint" and one.problem.startswith("not asked"))
+    ]
+    if unasked:
+        raise RunError(
+            f"{len(unasked):,} questions to the language model were not asked "
+            f"({unasked[0].problem.removeprefix('not asked: ')})",
+            "The answers that came are kept: raise the limit, or wait until the endpoint is back, "
+            "and give the same `handrail run` command again",
+            where,
+        )
 
 
 class FlowModel:
     """A `LanguageModel` that is opened with its first question.
 
     Its answers are kept in the run's folder: what was asked once is not asked again, neither after
-    a stop nor by `handrail report`.
+    a stop nor by `handrail report`. A world that errs on purpose says so in its `name`: one that
+    errs otherwise is another model.
     """
 
-    def __init__(self, settings: FlowSettings, folder: Path) -> None:
+    def __init__(self, settings: FlowSettings, folder: Path, *, whole: bool = False) -> None:
+        """`whole`: questions that were not asked are an error."""
         self._options = dict(settings.llm)
-        self.name = str(self._options.pop("model")).removeprefix("openai:")
-        # A world that errs otherwise is another model.
+        self._folder, self._whole = folder, whole
+        self._model = str(self._options.pop("model")).removeprefix("openai:")
         faults = self._options.get("faults")
+        errs = ",".join(f"{name}={rate}" for name, rate in sorted((faults or {}).items()))
+        self.name = f"{self._model}:{errs}" if errs else self._model
         self._answers = folder / (f"answers-{digest(faults)}.sqlite" if faults else ANSWERS)
         self._opened: Endpoint | None = None
 
@@ -45,16 +91,24 @@ class FlowModel:
     def ask(
         self, requests: Sequence[Request], progress: AskProgress | None = None
     ) -> list[Answer | Failure]:
-        """One answer or failure each, in the order asked."""
+        """One answer or failure each, in the order asked.
+
+        Raises:
+            HandrailError: no question can be answered; or, where the answers must be `whole`, some
+                were not asked.
+        """
         if self._opened is None:
-            self._opened = open_endpoint(self.name, self._options, self._answers)
-        return self._opened.ask(requests, progress)
+            self._opened = open_endpoint(self._model, self._options, self._answers)
+        answers = self._opened.ask(requests, progress)
+        if self._whole:
+            refuse_unasked([a for a in answers if isinstance(a, Failure)], str(self._folder))
+        return answers
 
     def kept(self) -> list[tuple[str, int, Usage, float | None]]:
         """By prompt: how many answers the run's folder keeps, their tokens, their cost if known."""
         from handrail.sampling.server import AnswerCache, Prices
 
-        price = Prices.read(self._options.get("prices")).of(self.name)
+        price = Prices.read(self._options.get("prices")).of(self._model)
         totals = AnswerCache(self._answers).totals()
         return [
             (prompt, n, usage, None if price is None else price.cost(usage))
