@@ -125,3 +125,33 @@ def test_draws_do_not_depend_on_how_they_are_cut() -> None:
     assert (np.concatenate(cut) == whole[0]).all()
     assert (whole[0].sum(1) == 7).all()
     assert list(draws(0, 50, 3)) == []
+
+
+@pytest.mark.parametrize("shown", [1, 3, 6, 7, 10, 49])
+def test_ballots_shown_many_times_count_once_each(shown: int) -> None:
+    # Sums of 1/6 fall short of 1: three ballots are three all the same.
+    judged = [
+        verdict(f"t{i}", "x", "y", outcome) for i, outcome in enumerate("ABA") for _ in range(shown)
+    ]
+    found = win_matrix(matches_of(judged), how=QUICK)
+    assert found.cells["x", "y"].estimate.value == pytest.approx(2 / 3)
+    assert found.cells["y", "x"].estimate.value == pytest.approx(1 / 3)
+    assert found.cells["x", "y"].estimate.n == found.cells["x", "y"].wilson.n == 3
+    assert found.cells["x", "y"].wilson.value == pytest.approx(2 / 3)
+
+
+def test_weights_that_are_no_counts_keep_rates_between_0_and_1() -> None:
+    matches = Matches.of(["a"] * 4, ["b"] * 4, [1, 1, 0, 1], weights=[0.3, 0.3, 0.3, 0.3])
+    found = win_matrix(matches, how=QUICK)
+    assert found.cells["a", "b"].estimate.value == pytest.approx(0.75)
+    assert found.mean["b"].value == pytest.approx(0.25)
+
+
+def test_a_mean_without_spread_is_not_called_certain() -> None:
+    judged = [verdict(f"t{i}", "x", other, "A") for i in range(10) for other in "yz"]
+    found = win_matrix(matches_of(judged), how=QUICK)
+    pair = found.cells["x", "y"].estimate
+    assert pair.low < 0.75
+    assert found.mean["x"].value == 1.0
+    assert (found.mean["x"].low, found.mean["x"].high) == pytest.approx((pair.low, 1.0))
+    assert (found.mean["y"].low, found.mean["y"].high) == pytest.approx((0.0, 1 - pair.low))

@@ -120,13 +120,13 @@ class Partition:
 
     @property
     def n(self) -> int:
-        """How many items were scored, over all seeds."""
-        return int(self.counts_SC.sum())
+        """How many items were scored, over all seeds; weights of shared items add up to them."""
+        return max(round(float(self.counts_SC.sum())), int((self.counts_SC > 0).any()))
 
     @property
     def mean(self) -> float:
         """The mean score of all items; NaN without items."""
-        return float(self.sums_SC.sum() / self.n) if self.n else float("nan")
+        return float(self.sums_SC.sum() / self.counts_SC.sum()) if self.n else float("nan")
 
     def replicates(self, how: Resampling = DEFAULT) -> Floats:
         """Bootstrap replicates of the mean, shape (R,): the pigeonhole bootstrap.

@@ -140,7 +140,7 @@ def _distinct(matches: Matches) -> dict[int, frozenset[float]]:
 
 
 def _cell(system: str, against: str, part: Partition, rates_R: Floats, how: Resampling) -> WinCell:
-    wins = min(max(float(part.sums_SC.sum()), 0.0), part.n)
+    wins = min(max(part.mean * part.n, 0.0), part.n) if part.n else 0.0
     known = rates_R[~np.isnan(rates_R)]
     clusters = part.sums_SC.shape[1]
     even = len(part.values) == 1 or np.allclose(
@@ -155,7 +155,11 @@ def _cell(system: str, against: str, part: Partition, rates_R: Floats, how: Resa
 
 
 def _mean(values: list[Estimate], rates_RP: Floats, clusters: int, how: Resampling) -> Estimate:
-    """The mean of a system's win rates over its opponents."""
+    """The mean of a system's win rates over its opponents.
+
+    Where all draws are alike, resampling sees no spread (it won every time, say): the ends are
+    then the means of those of its pairs, which is wide enough however these hang together.
+    """
     n = sum(one.n for one in values)
     if not values:
         return Estimate(float("nan"), 0.0, 1.0, 0, "no opponents", 0, how.level)
@@ -169,5 +173,10 @@ def _mean(values: list[Estimate], rates_RP: Floats, clusters: int, how: Resampli
     known = ~np.isnan(rates_RP)
     with np.errstate(invalid="ignore", divide="ignore"):
         means = np.where(known, rates_RP, 0.0).sum(1) / known.sum(1)
+    means = means[~np.isnan(means)]
+    if means.size and np.ptp(means) < 1e-9:
+        low, high = (float(np.mean([getattr(v, end) for v in values])) for end in ("low", "high"))
+        method += ", ends of its pairs' intervals (every cluster says the same)"
+        return Estimate(value, low, high, n, method, clusters, how.level)
     method += f", bootstrap over {clusters} clusters, {how.resamples} resamples"
-    return percentile(means[~np.isnan(means)], value, n, method, clusters, how.level)
+    return percentile(means, value, n, method, clusters, how.level)
