@@ -197,6 +197,8 @@ def test_a_limit_draws_the_same_comparisons_for_all(data: Path) -> None:
         ({"sets": []}, "no data set is named"),
         ({"limit": 0}, "the limit is 0"),
         ({"protocol": "rubric"}, "does not compare two replies"),
+        ({"protocol": "bins", "judges": ["model:world"]}, "none of llmbar's prompts has any"),
+        ({"protocol": "assess", "judges": ["model:world"]}, "none of llmbar's prompts has any"),
     ],
 )
 def test_what_cannot_be_measured_is_one_clear_error(

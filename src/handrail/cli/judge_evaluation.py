@@ -20,6 +20,7 @@ from handrail.ranking.graded import GraderScore
 from handrail.ranking.labellers import people
 from handrail.ranking.meta import JudgeScore, Labels, Verdicts
 from handrail.records import (
+    DIMENSIONS,
     AskProgress,
     JudgeError,
     LanguageModel,
@@ -86,6 +87,7 @@ def judge_eval(
     named, names = _once(judges), _sets(data, sets)
     loaded = [LABELLED[name](Path(data) / name, on_error) for name in names]
     turns = [turn for one in loaded for turn in one.turns]
+    _check_guardrails(named, protocol, loaded)
     raters = [rater(one, protocol, open_model, prompts, turns) for one in named]
     _check_recorded(raters, loaded)
     told = progress or (lambda stage, done, total: None)
@@ -137,6 +139,24 @@ def _check_recorded(raters: Sequence[Rater], loaded: Sequence[Labelled]) -> None
         if one.recorded and one.recorded not in known:
             held = ", ".join(f"recorded:{name}" for name in known) or "none"
             raise SettingError(f"no set holds verdicts of '{one.recorded}'", f"Recorded: {held}")
+
+
+def _check_guardrails(
+    judges: Sequence[str | AnyJudge], protocol: str, loaded: Sequence[Labelled]
+) -> None:
+    """Refuse to pay for questions about guardrails where there are none.
+
+    Labels of another dimension than a judge knows are asked about on its first, adherence.
+    """
+    models = any(isinstance(one, str) and one.startswith("model:") for one in judges)
+    for one in loaded if models and protocol in ("bins", "assess") else ():
+        asked = {v.dimension if v.dimension in DIMENSIONS else DIMENSIONS[0] for v in one.verdicts}
+        if asked == {DIMENSIONS[0]} and not any(turn.playbook for turn in one.turns):
+            raise SettingError(
+                f"'{protocol}' asks which reply keeps its guardrails, and none of {one.name}'s "
+                "prompts has any",
+                "Use the protocol helpful, leaderboard or mt-pair, or leave the set out (--sets)",
+            )
 
 
 @dataclass(frozen=True)
