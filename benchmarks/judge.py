@@ -30,6 +30,7 @@ from typing import Any
 
 from common import Foreign, fail, provenance
 
+from handrail.cli import seldom_collect
 from handrail.judges import BinsJudge
 from handrail.records import DIMENSIONS, Comparison, Turn, Verdict, read_jsonl, write_jsonl
 from handrail.sampling.server import AnswerCache, Endpoint, EndpointSettings
@@ -198,6 +199,7 @@ def cached(scratch: Path, count: int) -> dict[str, object]:
 
 def again(turns: Path, file: Path, count: int) -> None:
     """The second run, in a process of its own: turns read, prompts made, answers found, told."""
+    seldom_collect()  # as every command does
     asked = comparisons(read_jsonl(turns, Turn).records, count)
     begun = time.perf_counter()
     settings = EndpointSettings(model="gpt-4", base_url="http://127.0.0.1:9/v1")  # nobody there

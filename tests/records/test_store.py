@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import gc
 import gzip
 import json
 import os
@@ -365,3 +366,18 @@ def test_a_link_stays_one(tmp_path: Path) -> None:
     write_jsonl(link, [Turn(id="x")])
     assert link.is_symlink()
     assert (tmp_path / "far" / "a.jsonl").read_bytes() == b'{"id":"x"}\n'
+
+
+def test_reading_puts_the_collector_back_as_it_was(tmp_path: Path) -> None:
+    path = tmp_path / "x.jsonl"
+    path.write_text('{"text": 3}\n')
+    assert gc.isenabled()
+    with pytest.raises(RecordError):
+        read_jsonl(path, Reply)
+    assert gc.isenabled()
+    gc.disable()
+    try:
+        read_jsonl(path, Reply, on_error="skip")
+        assert not gc.isenabled()
+    finally:
+        gc.enable()
