@@ -27,6 +27,7 @@ from handrail.records import (
     Verdict,
     read_jsonl,
 )
+from handrail.world.serve import serving
 from tests.sources.conftest import need
 from tests.sources.labelled import small
 
@@ -165,6 +166,31 @@ def test_a_model_over_http(data: Path, capsys: pytest.CaptureFixture[str]) -> No
     assert sets["vicuna"]["spent"]["model:world"]["requests"] == 4
     assert sets["prometheus"]["graders"]["model:world"]["unrated"] == 0
     assert sets["prometheus"]["spent"]["model:world"]["requests"] == 2
+
+
+def test_what_will_be_asked_is_told_before(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sets = ["--sets", "llmbar,vicuna,prometheus"]
+    line = ["judge-eval", "--data", str(data), *sets, "--cache", str(tmp_path / "a.sqlite")]
+    with serving() as url:
+        ask = [*line, "--judge", "model:world", "--judge", "rule:length", "--base-url", url]
+        assert invoke([*ask, "--dry-run", "--json", "-q"]) == 0
+        found = json.loads(capsys.readouterr().out)
+        assert found["sets"] == {}
+        (told,) = found["estimates"].values()
+        assert invoke([*ask, "--json"]) == 0
+        done = capsys.readouterr()
+        asked = json.loads(done.out)
+        assert asked["estimates"]["model:world"] == told
+        spent = [one["spent"]["model:world"] for one in asked["sets"].values()]
+        assert told["questions"] == sum(one["questions"] for one in spent) > 20
+        assert told["prompt_tokens"] == sum(one["prompt_tokens"] for one in spent)
+        assert f"model:world: {told['questions']:,} requests, about" in done.err
+        assert invoke([*ask, "--dry-run", "-q"]) == 0
+        assert "nothing to ask: all" in capsys.readouterr().out
+    assert invoke([*line, "--judge", "rule:length", "--dry-run", "-q"]) == 0
+    assert capsys.readouterr().out == "no language model is asked\n"
 
 
 def test_own_labels_are_judged_on_their_own_dimension(data: Path) -> None:

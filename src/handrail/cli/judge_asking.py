@@ -8,11 +8,21 @@ from dataclasses import dataclass, replace
 from statistics import fmean
 
 from handrail.cli.judge_raters import Rater
+from handrail.cli.judge_work import requests_of
 from handrail.judges import AssessorJudge, compare_each
 from handrail.ranking.estimates import Resampling
 from handrail.ranking.graded import GraderScore, grader_score
 from handrail.ranking.meta import Key
-from handrail.records import DIMENSIONS, AskProgress, Comparison, Judge, JudgeError, Turn, Verdict
+from handrail.records import (
+    DIMENSIONS,
+    AskProgress,
+    Comparison,
+    Judge,
+    JudgeError,
+    Request,
+    Turn,
+    Verdict,
+)
 from handrail.sources.labelled import Labelled
 from handrail.sources.labelled.nouns import is_by
 
@@ -31,6 +41,15 @@ def ask_pairs(
 
     A judge that does not know the labels' dimension is asked on its own first one.
     """
+    asked = _laid_out(judge, keys, turns, texts)
+    said = compare_each(judge, [comparison for _, _, comparison in asked], progress)
+    return [_told(one, key, swapped) for one, (key, swapped, _) in zip(said, asked, strict=True)]
+
+
+def _laid_out(
+    judge: Judge, keys: Sequence[Key], turns: Mapping[str, Turn], texts: Texts
+) -> list[tuple[Key, bool, Comparison]]:
+    """What a judge is shown of each comparison, as it stands and with b first."""
     known = DIMENSIONS if isinstance(judge, AssessorJudge) else getattr(judge, "dimensions", ())
     asked: list[tuple[Key, bool, Comparison]] = []
     for key in keys:
@@ -41,8 +60,30 @@ def ask_pairs(
                 (texts[turn, b], texts[turn, a]) if swapped else (texts[turn, a], texts[turn, b])
             )
             asked.append((key, swapped, Comparison(turns[turn], *shown, on)))
-    said = compare_each(judge, [comparison for _, _, comparison in asked], progress)
-    return [_told(one, key, swapped) for one, (key, swapped, _) in zip(said, asked, strict=True)]
+    return asked
+
+
+def questions(
+    one: Rater,
+    keys: Sequence[Key],
+    rated: RatedReplies | None,
+    turns: Mapping[str, Turn],
+    texts: Texts,
+) -> list[Request]:
+    """What a judge's language model will be asked of a set; nothing of judges that have none."""
+    made: list[Request] = []
+    if one.model is None:
+        return made
+    if one.pair is not None:
+        shown = [comparison for *_, comparison in _laid_out(one.pair, keys, turns, texts)]
+        if isinstance(one.pair, AssessorJudge):
+            replies = {(c.turn.id, t): (c.turn, t) for c in shown for t in (c.first, c.second)}
+            made += requests_of(one.pair.assessor, list(replies.values()))
+        else:
+            made += requests_of(one.pair, shown)
+    if one.grader is not None and rated is not None:
+        made += requests_of(one.grader, [(turns[t], rated.texts[t, s]) for t, s in rated.keys])
+    return made
 
 
 def _told(one: Verdict | JudgeError, key: Key, swapped: bool) -> Verdict | JudgeError:

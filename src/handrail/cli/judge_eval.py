@@ -44,7 +44,8 @@ from handrail.cli.verb import on_error_option, verb
     default="helpful",
     show_default=True,
     metavar="NAME",
-    help="How a language model is asked to compare: helpful, leaderboard, mt-pair, bins, assess.",
+    help="How a language model is asked to compare: helpful, leaderboard, mt-pair; where prompts "
+    "have guardrails, bins, assess.",
 )
 @click.option(
     "--reproduce",
@@ -54,6 +55,7 @@ from handrail.cli.verb import on_error_option, verb
 @click.option(
     "--out", type=click.Path(path_type=Path), help="Write the verdicts of judges that were asked."
 )
+@click.option("--dry-run", is_flag=True, help="Say what asking would take, and ask nothing.")
 @llm_options
 @on_error_option
 def command(
@@ -87,9 +89,14 @@ def command(
         judges or ("rule:length", "rule:random"),
         [name.strip() for name in sets.split(",") if name.strip()] if sets else None,
         progress=console.progress,
+        tell=console.say,
         **asking,
     )
     summary, lines = made.summary(), lines_of(made)
+    if asking["dry_run"]:
+        told = [f"{name}: {cost.text}" for name, cost in made.costs.items()]
+        console.result(summary, "\n".join(told) or "no language model is asked")
+        return
     if out is not None:
         try:
             errors = made.write(out)

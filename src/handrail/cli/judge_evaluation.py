@@ -5,13 +5,14 @@ from __future__ import annotations
 import random
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
+from itertools import chain
 from pathlib import Path
-from typing import Any, TypedDict, Unpack
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 from handrail.asking import Prompts
-from handrail.cli.judge_asking import RatedReplies, ask_pairs, rate
+from handrail.cli.judge_asking import RatedReplies, ask_pairs, questions, rate
 from handrail.cli.judge_raters import Rater, rater
 from handrail.cli.judge_results import JudgeEvaluation, SetResult
 from handrail.cli.judges import AnyJudge
@@ -34,6 +35,9 @@ from handrail.records.store import OnError
 from handrail.sources.labelled import LABELLED, Labelled, LabelledSource, present
 from handrail.sources.labelled.nouns import is_by
 
+if TYPE_CHECKING:
+    from handrail.sampling.server.prices import Estimate as Cost
+
 Progress = Callable[[str, float, float], None]
 
 
@@ -43,6 +47,8 @@ class Asking(TypedDict, total=False):
     prompts: str | Path | None
     llm: Mapping[str, Any]
     how: Resampling
+    tell: Callable[[str], None]
+    dry_run: bool
 
 
 def judge_eval(
@@ -71,7 +77,8 @@ def judge_eval(
         progress: called as (stage, done, total).
         **more: prompts, a folder of prompt files. llm, how the endpoint is reached and what may
             be spent, as `open_model` takes it. how, settings of the intervals, which draw whole
-            prompts.
+            prompts. tell, called with one line on size and cost of each language model before the
+            first question. dry_run, ask nothing and give these estimates (`costs`).
 
     Raises:
         HandrailError: unknown judges or sets, a file that is not as it should be, or a recorded
@@ -90,16 +97,51 @@ def judge_eval(
     _check_guardrails(named, protocol, loaded)
     raters = [rater(one, protocol, open_model, prompts, turns) for one in named]
     _check_recorded(raters, loaded)
-    told = progress or (lambda stage, done, total: None)
-    judged: list[Verdict | JudgeError] = []
     ready = [_Set.of(one, limit, how) for one in loaded]
-    results = [_evaluate(one, raters, how, told, judged) for one in ready]
-    return JudgeEvaluation(
-        judges=tuple(one.name for one in raters),
+    base = JudgeEvaluation(tuple(one.name for one in raters), costs=_costs(raters, ready))
+    try:
+        if more.get("dry_run"):
+            return base
+        for name, cost in base.costs.items():
+            more.get("tell", _quiet)(f"{name}: {cost.text}")
+        return _evaluated(base, ready, raters, how, progress or _quiet)
+    finally:
+        for one, given in zip(raters, named, strict=True):
+            close = getattr(one.model, "close", None) if isinstance(given, str) else None
+            if close is not None:
+                close()  # it was opened here
+
+
+def _evaluated(
+    base: JudgeEvaluation,
+    sets: Sequence[_Set],
+    raters: Sequence[Rater],
+    how: Resampling,
+    told: Progress,
+) -> JudgeEvaluation:
+    """What every judge is worth by every set, and what those that were asked said."""
+    judged: list[Verdict | JudgeError] = []
+    results = [_evaluate(one, raters, how, told, judged) for one in sets]
+    return replace(
+        base,
         sets=tuple(results),
         verdicts=tuple(one for one in judged if isinstance(one, Verdict)),
         errors=tuple(one for one in judged if isinstance(one, JudgeError)),
     )
+
+
+def _costs(raters: Sequence[Rater], sets: Sequence[_Set]) -> dict[str, Cost]:
+    """What each language model will take for all sets, where it can tell."""
+    costs: dict[str, Cost] = {}
+    for one in raters:
+        if one.model is not None and hasattr(one.model, "estimate"):
+            asked = (questions(one, s.shown.keys, s.rated, s.turns, s.texts) for s in sets)
+            costs[one.name] = one.model.estimate(list(chain(*asked)))
+    return costs
+
+
+def _quiet(*_: Any) -> None:
+    return None
 
 
 def _open_model(llm: Mapping[str, Any], name: str) -> LanguageModel:

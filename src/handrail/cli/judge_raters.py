@@ -36,7 +36,7 @@ class Rater:
 
     `pair` compares two replies; `grade` gives each reply a number (None where it failed), on the
     labels' own scale where `same_scale`. None where the judge cannot do that. `recorded` is the
-    name under which a data set holds its judgements.
+    name under which a data set holds its judgements; `grader` asks `model` for the numbers.
     """
 
     name: str
@@ -45,6 +45,7 @@ class Rater:
     same_scale: bool = False
     recorded: str = ""
     model: LanguageModel | None = None
+    grader: Grader | None = None
 
     @property
     def spent(self) -> Spent | None:
@@ -94,13 +95,14 @@ def _rater(spec: str, made: AnyJudge, prompts: Prompts | None) -> Rater:
     model = getattr(made, "model", None)
     if isinstance(made, Judge):
         if model is not None:
-            return Rater(spec, made, _graded(_by_rubric(model, prompts)), True, model=model)
+            grader = _by_rubric(model, prompts)
+            return Rater(spec, made, _graded(grader), True, model=model, grader=grader)
         return Rater(spec, made, _scored(made))
     if isinstance(made, Assessor):
         from handrail.judges import AssessorJudge
 
         return Rater(spec, AssessorJudge(made), model=model)
-    return Rater(spec, None, _graded(made), model=model)
+    return Rater(spec, None, _graded(made), model=model, grader=made)
 
 
 def _graded(grader: Grader) -> Callable[[Replies, AskProgress | None], list[float | JudgeError]]:

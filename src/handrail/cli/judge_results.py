@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from handrail.cli.files import records_out
 from handrail.cli.judged import errors_beside
@@ -15,6 +15,9 @@ from handrail.ranking.graded import GraderScore
 from handrail.ranking.labellers import People
 from handrail.ranking.meta import JudgeScore
 from handrail.records import JudgeError, Skip, Spent, Verdict, write_jsonl
+
+if TYPE_CHECKING:
+    from handrail.sampling.server.prices import Estimate as Cost
 
 
 @dataclass(frozen=True)
@@ -47,12 +50,16 @@ class SetResult:
 
 @dataclass(frozen=True)
 class JudgeEvaluation:
-    """Judges on labelled data sets. `verdicts` and `errors` are of the judges that were asked."""
+    """Judges on labelled data sets. `verdicts` and `errors` are of the judges that were asked.
+
+    `costs` is what language models were thought to cost before, by judge.
+    """
 
     judges: tuple[str, ...]
-    sets: tuple[SetResult, ...]
-    verdicts: tuple[Verdict, ...]
-    errors: tuple[JudgeError, ...]
+    sets: tuple[SetResult, ...] = ()
+    verdicts: tuple[Verdict, ...] = ()
+    errors: tuple[JudgeError, ...] = ()
+    costs: Mapping[str, Cost] = field(default_factory=dict)
 
     def write(self, path: str | Path) -> Path | None:
         """Write the verdicts, and failed judgements beside them; returns the latter's path."""
@@ -66,7 +73,11 @@ class JudgeEvaluation:
 
     def summary(self) -> dict[str, Any]:
         """All figures as plain data."""
-        return {"judges": list(self.judges), "sets": {s.name: _plain_set(s) for s in self.sets}}
+        sets = {one.name: _plain_set(one) for one in self.sets}
+        made: dict[str, Any] = {"judges": list(self.judges), "sets": sets}
+        if self.costs:
+            made["estimates"] = {name: vars(cost) for name, cost in self.costs.items()}
+        return made
 
 
 def _plain_set(one: SetResult) -> dict[str, Any]:

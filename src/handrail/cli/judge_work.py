@@ -101,9 +101,9 @@ class Comparing:
                 for turn, text in zip(self.what.turns, texts, strict=True)
                 if text is not None
             }
-            return _requests(self.judge.assessor, list(replies.values()))
+            return requests_of(self.judge.assessor, list(replies.values()))
         shown = [one.comparison for one in self._showings()]
-        return _requests(self.judge, [one for one in shown if one is not None])
+        return requests_of(self.judge, [one for one in shown if one is not None])
 
     def judged(self, progress: Progress, why: str) -> dict[str, Any]:
         """Verdicts, rates of an assessor, win rates, the judge's habits."""
@@ -178,7 +178,7 @@ class Grading:
 
     def requests(self) -> list[Request]:
         """One question for each reply."""
-        return _requests(self.judge, [one for row in self.given.values() for one in row if one])
+        return requests_of(self.judge, [one for row in self.given.values() for one in row if one])
 
     def judged(self, progress: Progress, why: str) -> dict[str, Any]:
         """Ratings, each system's mean, differences of systems."""
@@ -218,7 +218,7 @@ class Grading:
         )
 
 
-def _requests(judge: Any, of: Sequence[Any]) -> list[Request]:
+def requests_of(judge: Any, of: Sequence[Any]) -> list[Request]:
     """A judge's questions on these, where it is one that asks a language model."""
     ask: Callable[[Sequence[Any]], list[Request]] | None = getattr(judge, "requests", None)
     return [] if ask is None else ask(of)
