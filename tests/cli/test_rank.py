@@ -203,8 +203,49 @@ def test_systems_that_cannot_be_rated_are_said(
     assert invoke(["rank", str(tmp_path / "v.jsonl"), "--page", str(tmp_path / "p.html")]) == 0
     out = capsys.readouterr().out
     assert "No system can be rated" in out
-    assert "it never won against them" in out or "it never lost to them" in out
+    assert "x: it never lost, so it has no bound above" in out
+    assert "y: it never won, so it has no bound below" in out
     assert "Not on this scale" in (tmp_path / "p.html").read_text("utf-8")
+
+
+def test_an_anchor_that_cannot_be_rated_is_said(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    judged, _ = verdicts()
+    judged += [v.model_copy(update={"b": "low", "outcome": Outcome.A}) for v in judged[:20]]
+    write_jsonl(tmp_path / "v.jsonl", judged)
+    assert invoke(["rank", str(tmp_path / "v.jsonl"), "--anchor", "low", "--rounds", "10"]) == 0
+    out = capsys.readouterr().out
+    assert "No system can be rated: the anchor 'low' is on no scale with others" in out
+    assert "low: below the ranked systems" in out
+
+
+@pytest.mark.parametrize("method", ["win-rate", "ranked-pairs"])
+def test_groups_that_never_met_are_said(
+    method: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    judged = [
+        Verdict(turn=f"t{i}", a=a, b=b, dimension="d", outcome=Outcome("AB"[i % 3 == 0]))
+        for i in range(9)
+        for a, b in (("x", "y"), ("p", "q"))
+    ]
+    write_jsonl(tmp_path / "v.jsonl", judged)
+    args = ["rank", str(tmp_path / "v.jsonl"), "--method", method, "--rounds", "20"]
+    assert invoke([*args, "--page", str(tmp_path / "p.html")]) == 0
+    assert "These groups never met" in capsys.readouterr().out
+    assert "Never met, so not to be compared" in (tmp_path / "p.html").read_text("utf-8")
+    assert invoke([*args, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["groups"] == [["x", "y"], ["p", "q"]]
+
+
+def test_a_system_against_itself_is_no_comparison() -> None:
+    judged, _ = verdicts()
+    own = judged[0].model_copy(update={"b": judged[0].a})
+    with_it, without = (handrail.rank(some, how=QUICK) for some in ([own, *judged], judged))
+    assert with_it.result == without.result
+    assert [skip.reason for skip in with_it.skipped] == ["it compares a system with itself"]
+    with pytest.raises(RecordError, match="1 of a system against itself"):
+        handrail.rank([own])
 
 
 def test_power_by_command(capsys: pytest.CaptureFixture[str]) -> None:

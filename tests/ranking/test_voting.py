@@ -18,8 +18,11 @@ from handrail.ranking import (
     support,
     winning_points,
 )
+from handrail.ranking.majority import majority_ranking
+from handrail.ranking.matches import matches_of
 from handrail.ranking.points import spread
 from handrail.ranking.voting import TooManyTies, ballot_points
+from handrail.records import Outcome, Verdict
 from tests.ranking import preflib
 from tests.ranking.data import DATA, need
 
@@ -322,3 +325,18 @@ def test_borda_with_ties_counted_exactly(name: str) -> None:
             total[one] += n * (Fraction(worse) + Fraction(alike, 2))
     found = borda(ballots, counts, candidates=names)
     assert found == pytest.approx({c: float(p) for c, p in total.items()})
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_tie_in_sums_of_fractions_is_no_majority(seed: int) -> None:
+    # What is said at one turn is said the other way round at another: a tie, whatever the weights.
+    rng = np.random.default_rng(seed)
+    judged = []
+    for turn in range(7):
+        for outcome in rng.choice(["A", "B", "TIE"], int(rng.choice([3, 6, 7]))):
+            v = Verdict(turn=f"t{turn}", a="x", b="y", dimension="d", outcome=Outcome(outcome))
+            back = {"turn": f"u{turn}", "outcome": v.outcome.swap()}
+            judged += [v, v.model_copy(update=back)]
+    found = majority_ranking(matches_of(judged), Resampling(resamples=0))
+    assert found.pairs.ranks == {"x": 1, "y": 1}
+    assert found.winners == ("x", "y")

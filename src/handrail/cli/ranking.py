@@ -30,6 +30,7 @@ from handrail.ranking import (
     length_controlled,
     majority_ranking,
     matches_of,
+    met_groups,
     win_matrix,
     winning_points,
 )
@@ -63,15 +64,17 @@ _RATERS: Mapping[str, Callable[[Matches, Resampling, str], Ratings | MajorityRan
 class Ranked:
     """A ranking of systems, and what it was made of.
 
-    `matrix` are the win rates beneath it. `errors` counts failed judgements, `judges` the verdicts
-    by judge. `others` are dimensions that the files hold too; `clustered` says that turns were
-    given, so that their conversations were resampled.
+    `matrix` are the win rates beneath it; `groups` the systems that comparisons connect, which are
+    several where some never met others even by way of third ones. `errors` counts failed
+    judgements, `judges` the verdicts by judge. `others` are dimensions that the files hold too;
+    `clustered` says that turns were given, so that their conversations were resampled.
     """
 
     method: str
     dimension: str
     result: Result
     matrix: WinMatrix
+    groups: tuple[tuple[str, ...], ...]
     judges: Mapping[str, int]
     errors: int
     others: tuple[str, ...]
@@ -100,6 +103,7 @@ class Ranked:
             "errors": self.errors,
             "judges": dict(self.judges),
             "clustered": self.clustered,
+            "groups": [list(group) for group in self.groups],
             "ranking": ranking,
             "win_rates": self.matrix.as_dict(),
             "skipped": [skip.model_dump() for skip in self.skipped],
@@ -134,9 +138,9 @@ def rank(
         turns: files of turns or replies, or turns: their conversations are what is resampled, and
             the length-controlled rate takes lengths from their replies (by author, else by file).
         dimension: which one; by default adherence, else the first that the verdicts have.
-        anchor: the system that is held at 1,000 points, or the baseline of length control.
+        anchor: the system held at 1,000 points, or the baseline of length control.
         rule: what a win rate counts as won: "ties-half", "acceptable" (of both) or "wins".
-        how: rounds, level and seed of the intervals; 1,000 rounds by default.
+        how: rounds, level and seed of the intervals.
 
     Raises:
         SettingError: an unknown name, or a method that lacks what it needs.
@@ -151,22 +155,21 @@ def rank(
     skipped += without_turn(of_one, clusters, turns is not None)
     made = matches_of(of_one, clusters, RULES[rule])
     matrix = win_matrix(made, RULES[rule], how)
-    result: Result
-    if method == "win-rate":
-        result = matrix
-    elif method == "borda":
+    result: Result = matrix
+    if method == "borda":
         result = _borda(of_one, clusters, how, skipped)
     elif method == "length-controlled":
         tables, unknown = against(of_one, read, anchor)
         skipped += unknown
         result = _lengths(tables, clusters, how)
-    else:
+    elif method in _RATERS:
         result = _RATERS[method](made, how, anchor)
     return Ranked(
         method=method,
         dimension=chosen,
         result=result,
         matrix=matrix,
+        groups=met_groups(made.met(), made.systems),
         judges=Counter(one.judge or "unnamed" for one in of_one if isinstance(one, Verdict)),
         errors=sum(isinstance(one, JudgeError) for one in of_one),
         others=others,

@@ -43,13 +43,21 @@ def judged_of(verdicts: Any) -> tuple[list[Verdict | JudgeError], list[Skip]]:
                 str(path),
             )
         judged += records
-    if not any(isinstance(one, Verdict) for one in judged):
-        failed = f" ({len(judged):,} failed judgements)" if judged else ""
-        raise RecordError(f"there is no verdict to rank by{failed}", "Judge some replies first")
+    skips = []
     twice = len(paths) - len(dict.fromkeys(paths))
-    if not twice:
-        return judged, []
-    return judged, [Skip(what="file of verdicts", reason="named twice, read once", count=twice)]
+    if twice:
+        skips.append(Skip(what="file of verdicts", reason="named twice, read once", count=twice))
+    own = sum(one.a == one.b for one in judged)
+    if own:
+        judged = [one for one in judged if one.a != one.b]
+        reason = "it compares a system with itself"
+        skips.append(Skip(what="verdict", reason=reason, count=own))
+    if not any(isinstance(one, Verdict) for one in judged):
+        why = [f"{len(judged):,} failed judgements"] if judged else []
+        why += [f"{own:,} of a system against itself"] if own else []
+        told = f" ({', '.join(why)})" if why else ""
+        raise RecordError(f"there is no verdict to rank by{told}", "Judge some replies first")
+    return judged, skips
 
 
 def dimension_of(

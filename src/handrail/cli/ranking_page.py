@@ -23,6 +23,9 @@ def page_of(ranked: Ranked, command: str = "") -> Report:
         "Verdicts": f"{ranked.verdicts:,}",
         "Judges": f"{len(ranked.judges)}",
     }
+    if not isinstance(ranked.result, Ratings) and len(ranked.groups) > 1:
+        told = "; ".join(", ".join(group) for group in ranked.groups)
+        facts["Never met, so not to be compared"] = told
     return Report(
         title=f"Ranking by {ranked.dimension}",
         subtitle=f"{ranked.matrix.n:,} comparisons of {len(ranked.matrix.systems)} systems, "
@@ -53,7 +56,8 @@ def _ranking(ranked: Ranked) -> tuple[Section, list[str]]:
         return ShareDots(shares, f"{result.method}.", "Points"), [s for s, _ in shares]
     if isinstance(result, MajorityRanking):
         order = [s for tier in result.pairs.order for s in tier]
-        rows = [(s, result.pairs.ranks[s], "{} to {}".format(*result.ranges[s])) for s in order]
+        spans = {s: " to ".join(map(str, dict.fromkeys(ends))) for s, ends in result.ranges.items()}
+        rows = [(s, result.pairs.ranks[s], spans[s]) for s in order]
         columns = ("System", "Rank", "Ranks in 95 % of the replicates")
         return DataTable("Ranked pairs", columns, rows, note=result.method + "."), order
     assert isinstance(result, Mapping)

@@ -29,6 +29,9 @@ def ranked_text(ranked: Ranked) -> str:
         *_ranking(ranked),
         "",
     ]
+    if not isinstance(ranked.result, Ratings) and len(ranked.groups) > 1:
+        lines += ["These groups never met, so that their figures cannot be compared:"]
+        lines += [f"  {', '.join(group)}" for group in ranked.groups]
     if not ranked.clustered:
         lines.append("Each turn counts as independent; --turns FILE resamples whole conversations")
     if ranked.errors:
@@ -73,7 +76,10 @@ def _ranking(ranked: Ranked) -> list[str]:
 
 def _ratings(result: Ratings) -> list[str]:
     if not result.rated:
-        lines = ["", "No system can be rated: wins do not connect any two both ways."]
+        why = "wins do not connect any two both ways."
+        if result.anchor and any(len(group) > 1 for group in result.components):
+            why = f"the anchor '{result.anchor}' is on no scale with others. Leave --anchor out."
+        lines = ["", f"No system can be rated: {why}"]
         lines += [f"  {one.system}: {one.why}" for one in result.apart]
         return [*lines, "", "--method win-rate tells the shares of each pair"]
     rows = [
@@ -102,7 +108,7 @@ def _ratings(result: Ratings) -> list[str]:
 def _majority(result: MajorityRanking) -> list[str]:
     ranks = result.pairs.ranks
     rows = [
-        (str(ranks[s]), s, "{} to {}".format(*result.ranges[s]))
+        (str(ranks[s]), s, " to ".join(map(str, dict.fromkeys(result.ranges[s]))))
         for tier in result.pairs.order
         for s in tier
     ]

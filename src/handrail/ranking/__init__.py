@@ -11,7 +11,7 @@ from handrail.ranking.comparisons import (
     compare_pairs,
     flip_rate,
 )
-from handrail.ranking.connected import Apart
+from handrail.ranking.connected import Apart, met_groups
 from handrail.ranking.elo import elo
 from handrail.ranking.estimates import (
     Estimate,
@@ -126,6 +126,7 @@ __all__ = [
     "matches_of",
     "mcnemar_exact",
     "merge",
+    "met_groups",
     "normal_interval",
     "paired_difference",
     "paired_over_seeds",

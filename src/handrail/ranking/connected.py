@@ -62,11 +62,20 @@ def standing(wins_KK: Floats, inside_K: Flags) -> Floats:
 
 def components(wins_KK: Floats, systems: tuple[str, ...]) -> tuple[tuple[str, ...], ...]:
     """The strongly connected components by name, the largest first."""
-    _, label_K = _strong(wins_KK)
+    return _named(_strong(wins_KK)[1], systems)
+
+
+def _named(label_K: NDArray[np.int64], systems: tuple[str, ...]) -> tuple[tuple[str, ...], ...]:
     groups: dict[int, list[str]] = {}
     for system, label in zip(systems, label_K.tolist(), strict=True):
         groups.setdefault(label, []).append(system)
     return tuple(tuple(g) for g in sorted(groups.values(), key=len, reverse=True))
+
+
+def met_groups(met_KK: Floats, systems: tuple[str, ...]) -> tuple[tuple[str, ...], ...]:
+    """The systems that comparisons connect, be it by way of others, the largest group first."""
+    _, label_K = csgraph.connected_components(sparse.csr_array(met_KK > 0), directed=False)
+    return _named(label_K, systems)
 
 
 def apart(wins_KK: Floats, systems: tuple[str, ...], inside_K: Flags) -> tuple[Apart, ...]:
@@ -88,6 +97,36 @@ def apart(wins_KK: Floats, systems: tuple[str, ...], inside_K: Flags) -> tuple[A
         else:
             why = f"below the ranked systems: it never won against them{chain}, so it has no bound"
         told.append(Apart(systems[i], why))
+    return tuple(told)
+
+
+def lone(stand_K: Floats) -> Floats:
+    """Standings where the component is one system, which is then no measure of anything.
+
+    It is itself above all others, or below them, or unknown.
+    """
+    inside = stand_K == 0
+    others = stand_K[~inside]
+    if inside.sum() > 1:
+        return stand_K
+    end = -others[0] if others.size and (others == others[0]).all() else np.nan
+    return np.where(inside, end, stand_K)
+
+
+def unrated(wins_KK: Floats, systems: tuple[str, ...]) -> tuple[Apart, ...]:
+    """Every system, and why it has no strength, where no two are connected both ways."""
+    told = []
+    for i, system in enumerate(systems):
+        won, lost = wins_KK[i].any(), wins_KK[:, i].any()
+        if won and lost:
+            why = "no chain of wins leads from it back to itself, so it has no strength"
+        elif won:
+            why = "it never lost, so it has no bound above"
+        elif lost:
+            why = "it never won, so it has no bound below"
+        else:
+            why = "it was compared with no other"
+        told.append(Apart(system, why))
     return tuple(told)
 
 

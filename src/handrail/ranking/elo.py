@@ -70,10 +70,11 @@ def elo(
     spread = replicates_RK - shift
     if anchor:
         spread = replicates_RK - replicates_RK[:, [kept.systems.index(anchor)]]
-    method = (
-        f"Elo (evalica, K = {k:g}, mean over {_ORDERS} orders, ties half a win each), "
-        f"bootstrap over {kept.clusters} clusters and orders, {how.resamples} rounds"
-    )
+    over = f"bootstrap over {kept.clusters} clusters and orders, {how.resamples} rounds"
+    if not len(replicates_RK):
+        over = "no interval (one cluster)" if how.resamples else "no interval"
+    ties = "ties half a win each"
+    method = f"Elo (evalica, K = {k:g}, mean over {_ORDERS} orders, {ties}), {over}"
     found = ratings_of(kept, value_K - shift + centre, spread + centre, how, method)
     groups = tuple(
         tuple(s for s, label in zip(matches.systems, label_K, strict=True) if label == one)

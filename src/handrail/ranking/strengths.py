@@ -16,9 +16,11 @@ from handrail.ranking.connected import (
     Apart,
     apart,
     components,
+    lone,
     main_component,
     standing,
     unbounded,
+    unrated,
 )
 from handrail.ranking.estimates import Estimate, Floats, Resampling, expanded_tail, percentile
 from handrail.ranking.matches import Matches, draws
@@ -115,9 +117,12 @@ def bradley_terry(
         raise ValueError(f"no system is named '{anchor}'")
     wins_KK = matches.win_matrix()
     inside_K = main_component(wins_KK) if matches.systems else np.zeros(0, bool)
-    left_out = apart(wins_KK, matches.systems, inside_K)
+    alone = inside_K.sum() < 2
+    left_out = (
+        unrated(wins_KK, matches.systems) if alone else apart(wins_KK, matches.systems, inside_K)
+    )
     groups = components(wins_KK, matches.systems) if matches.systems else ()
-    if inside_K.sum() < 2 or (anchor and any(anchor == one.system for one in left_out)):
+    if alone or (anchor and any(anchor == one.system for one in left_out)):
         inside_K[:] = False
     kept = matches.among([int(i) for i in np.flatnonzero(inside_K)])
     method = _told(kept, how)
@@ -144,12 +149,13 @@ def ratings_of(
         replicates_RK = replicates_RK[:0]
         method += "; no interval, every cluster says the same"
     tail = (1 - how.level) / 2
-    rank_K = _ranks(value_K[None])[0]
-    ranks_RK = _ranks(replicates_RK)
+    # Rounded: what is equal on paper differs by a trace.
+    rank_K = _ranks(value_K[None].round(6))[0]
+    ranks_RK = _ranks(replicates_RK.round(6))
     level, clusters = how.level, matches.clusters
     count_K = matches.met().sum(1)
     rated = []
-    for i in sorted(range(len(value_K)), key=lambda i: (-value_K[i], i)):
+    for i in sorted(range(len(value_K)), key=lambda i: (rank_K[i], i)):
         n = round(float(count_K[i]))
         nan = float("nan")
         rating = Estimate(float(value_K[i]), nan, nan, n, method, clusters, level)
@@ -213,7 +219,7 @@ def _replicates(kept: Matches, strength_K: Floats, how: Resampling) -> tuple[Flo
         stands = {}
         for r in torn:
             inside_K = main_component(wins_RKK[r])
-            stands[r] = _alone(standing(wins_RKK[r], inside_K))
+            stands[r] = lone(standing(wins_RKK[r], inside_K))
             wins_RKK[r] *= np.outer(inside_K, inside_K)
         fitted = fit(wins_RKK, np.broadcast_to(strength_K, (len(drawn), k)))
         for r, stand_K in stands.items():
@@ -221,19 +227,6 @@ def _replicates(kept: Matches, strength_K: Floats, how: Resampling) -> tuple[Flo
         lost += torn.size
         done.append(fitted)
     return np.concatenate(done), lost
-
-
-def _alone(stand_K: Floats) -> Floats:
-    """Standings where the component is one system, which is then no measure of anything.
-
-    It is itself above all others, or below them, or unknown.
-    """
-    inside = stand_K == 0
-    others = stand_K[~inside]
-    if inside.sum() > 1:
-        return stand_K
-    end = -others[0] if others.size and (others == others[0]).all() else np.nan
-    return np.where(inside, end, stand_K)
 
 
 def _interval(replicates_R: Floats, like: Estimate) -> Estimate:
@@ -289,7 +282,7 @@ def _above(
             gaps = replicates_RK[:, [i]] - replicates_RK[:, rest]
         gaps[np.isnan(gaps)] = -np.inf
         lows = np.partition(gaps, max(0, place), axis=0)[max(0, place)]
-        found += [(systems[i], systems[j]) for j, low in zip(rest, lows, strict=True) if low > 0]
+        found += [(systems[i], systems[j]) for j, low in zip(rest, lows, strict=True) if low > 1e-6]
     return tuple(found)
 
 

@@ -111,7 +111,7 @@ def ranked_pairs(
         candidates: names of rows and columns.
         equal: what becomes of equal margins in a cycle.
     """
-    margins = support_KK - support_KK.T
+    margins = _margins(support_KK)
     edges = [(int(i), int(j)) for i, j in zip(*np.nonzero(margins > 0), strict=True)]
     edges.sort(key=lambda e: (-margins[e], e))
     below = [0] * len(candidates)  # bit b of below[a]: a stands above b
@@ -138,6 +138,12 @@ def ranked_pairs(
     )
 
 
+def _margins(support_KK: Floats) -> Floats:
+    """Row's support over column's. Rounded: weights such as 1/6 add up to a tie all but a trace."""
+    margins: Floats = np.round(support_KK - support_KK.T, 9)
+    return margins
+
+
 def _lock(below: list[int], a: int, b: int) -> None:
     """Put a above b, and with it all above a (and a) above all below b (and b)."""
     if below[a] >> b & 1:
@@ -157,7 +163,7 @@ def ranked_pairs_winners(support_KK: Floats, candidates: Sequence[str]) -> tuple
     Raises:
         TooManyTies: more than 20,000 partial results at once.
     """
-    margins = support_KK - support_KK.T
+    margins = _margins(support_KK)
     edges = [(int(i), int(j)) for i, j in zip(*np.nonzero(margins > 0), strict=True)]
     edges.sort(key=lambda e: (-margins[e], e))
     states = {(0,) * len(candidates)}
