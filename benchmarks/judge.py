@@ -61,6 +61,7 @@ def parse() -> argparse.Namespace:
 def main() -> None:
     """Print one JSON line."""
     given = parse()
+    seldom_collect()  # as every command does
     if given.again:
         again(Path(given.again[0]), Path(given.again[1]), given.verdicts)
         return
@@ -199,7 +200,6 @@ def cached(scratch: Path, count: int) -> dict[str, object]:
 
 def again(turns: Path, file: Path, count: int) -> None:
     """The second run, in a process of its own: turns read, prompts made, answers found, told."""
-    seldom_collect()  # as every command does
     asked = comparisons(read_jsonl(turns, Turn).records, count)
     begun = time.perf_counter()
     settings = EndpointSettings(model="gpt-4", base_url="http://127.0.0.1:9/v1")  # nobody there

@@ -22,7 +22,7 @@ _SHOWN = 300  # characters of an endpoint's own words in an error
 # connections take less time than one of many.
 _CLIENTS, _PER_CLIENT = 8, 16
 _CONNECT_S = 10.0  # until an address counts as one where nothing is
-_APART_S = 0.0015  # between two requests: about what making and reading one takes a processor
+_APART_S = 0.002  # between two requests: about what making and reading one takes a processor
 
 
 @dataclass(frozen=True)
