@@ -171,6 +171,17 @@ def test_options_that_cannot_be_used_are_met_first(
     assert not (tmp_path / "run" / "stages").exists()
 
 
+def test_a_prompt_that_cannot_be_used_is_met_before_the_first_question(tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "bins.jinja").write_text("--- user ---\n{% if %}")
+    settings = QuickstartSettings(
+        **{**SMALL, "llm": {"model": "world", "prompts": str(tmp_path / "mine")}}
+    )
+    with pytest.raises(SettingError, match=r"bins.jinja, line 2: the prompt cannot be used"):
+        annotate(Run(tmp_path / "run"), settings)
+    assert not (tmp_path / "run").exists()
+
+
 def test_only_the_world_errs_on_purpose(tmp_path: Path) -> None:
     with pytest.raises(SettingError, match="errs on purpose"):
         open_endpoint("gpt-x", {"faults": {"wrong": 0.5}}, tmp_path / ANSWERS)

@@ -27,6 +27,9 @@ _PART = re.compile(r"^--- (system|user|assistant) ---[ \t]*$", re.MULTILINE)
 _ABOUT = re.compile(r"\{#(.*?)#\}", re.DOTALL)
 _JINJA = SandboxedEnvironment(undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
 
+# What an expression in a template may raise, such as {{ a / 2 }}.
+_RAISED = (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
+
 
 @dataclass(frozen=True)
 class Prompt:
@@ -70,10 +73,30 @@ class Prompt:
             line = getattr(error, "lineno", None)
             place = f"{self.where}, line {line}" if line else self.where
             raise SettingError(f"the prompt cannot be used: {error}", "Mend it", place) from None
+        except _RAISED as error:
+            raise SettingError(
+                f"the prompt cannot be used: {error}", "Mend it", self.where
+            ) from None
         messages = [Message(role=role, content=text) for role, text in parts if text]
         if not messages:
             raise SettingError("the prompt comes out empty", "Write something in it", self.where)
         return tuple(messages)
+
+    def check(self) -> None:
+        """Refuse a file that is no template, before anything is asked.
+
+        Raises:
+            SettingError: the file has no part, or a fault in a template's words.
+        """
+        try:
+            _ = self._compiled
+        except TemplateError as error:
+            raise self._unusable(error) from None
+
+    def _unusable(self, error: Exception) -> SettingError:
+        line = getattr(error, "lineno", None)
+        place = f"{self.where}, line {line}" if line else self.where
+        return SettingError(f"the prompt cannot be used: {error}", "Mend it", place)
 
     @cached_property
     def _compiled(self) -> list[tuple[Any, Template]]:
@@ -124,7 +147,7 @@ class Prompts:
         """The prompt of this name.
 
         Raises:
-            SettingError: there is none, or its file is not UTF-8.
+            SettingError: there is none, or its file cannot be read or is not UTF-8.
         """
         if name not in self._read:
             self._read[name] = self._load(name)
@@ -140,6 +163,10 @@ class Prompts:
         except UnicodeDecodeError as error:
             raise SettingError(
                 f"byte {error.start} is not UTF-8", "Save it as UTF-8", str(path)
+            ) from None
+        except OSError as error:
+            raise SettingError(
+                f"cannot be read ({error.strerror})", "Check the file", str(path)
             ) from None
 
 

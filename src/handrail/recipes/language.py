@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from handrail.sampling.server import Endpoint, EndpointSettings, Prices
 
 WORLD = "world"  # the care world plays the model
+TASKS = ("guardrails", "tags", "tag_check", "merge", "violate", "assess", "bins")  # of a flow
 ANSWERS = "answers.sqlite"  # of a run, in its folder
 _APART = ("prices", "prompts", "faults")  # options that are not the endpoint's own
 # What an endpoint refuses of one question, whenever it is asked.
@@ -157,9 +158,12 @@ def prompts_of(settings: FlowSettings) -> Prompts:
     """The prompt files of a flow: the packaged ones, or the user's own in their place.
 
     Raises:
-        SettingError: no such folder, or a file in it that is no prompt's.
+        SettingError: no such folder, or a file in it that is no prompt's or cannot be used.
     """
-    return Prompts(settings.llm.get("prompts"))
+    prompts = Prompts(settings.llm.get("prompts"))
+    for task in TASKS:  # before the first of them costs anything
+        prompts[task].check()
+    return prompts
 
 
 def judges_of(settings: FlowSettings, folder: Path) -> tuple[ModelAssessor, BinsJudge]:
