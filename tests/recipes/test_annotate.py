@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -108,7 +109,15 @@ def test_a_model_that_errs_is_seen_to(tmp_path: Path, tiny_model: Path) -> None:
 def test_the_playbooks_of_conversations_are_used_as_they_are(tmp_path: Path) -> None:
     write_jsonl(tmp_path / "talks.jsonl", talks(6, playbook=True))
     settings = QuickstartSettings(**SMALL, conversations=str(tmp_path / "talks.jsonl"))
-    given, made = annotate(Run(tmp_path / "run"), settings)
+    notes: list[str] = []
+    given, made = annotate(
+        Run(tmp_path / "run", lambda stage, done, total, note="": notes.append(note)), settings
+    )
+    # What it will take is told first.
+    about = re.match(r"([\d,]+) requests, about [\d,]+ prompt tokens.*0.00 USD", notes[0])
+    assert about is not None
+    asked = made[0].asked["requests"]
+    assert asked / 2 < int(about[1].replace(",", "")) < asked * 2
     turns = read_jsonl(given.conversations, Turn).records
     books = {c.id: c.playbook for c in talks(6, playbook=True)}
     assert turns

@@ -39,7 +39,7 @@ def dead_after(count: int, problem: str = "not asked: gone", kind: Any = "endpoi
     class Dying:
         def __init__(self, whole: Any) -> None:
             self.whole = whole
-            self.spent = whole.spent
+            self.spent, self.estimate = whole.spent, whole.estimate
 
         def ask(self, requests: Any, progress: Any = None) -> list[Answer | Failure]:
             lost = [Failure(kind=kind, problem=problem) for _ in requests[count:]]

@@ -22,7 +22,7 @@ from handrail.recipes.overlap import refuse_same_file
 from handrail.recipes.own import read_talks
 from handrail.recipes.run import Run, digest_records, read_json, write_json
 from handrail.recipes.settings import FlowSettings
-from handrail.records import Conversation, RecordError, Skip, write_jsonl
+from handrail.records import Conversation, RecordError, Request, Skip, write_jsonl
 from handrail.synthesis import (
     Asking,
     Broken,
@@ -30,6 +30,10 @@ from handrail.synthesis import (
     break_replies,
     choose_points,
     find_guardrails,
+    plan_guardrails,
+    plan_points,
+    plan_replies,
+    plan_tags,
     tag_by_playbooks,
 )
 
@@ -120,14 +124,16 @@ def _stage(
     }
 
     def make(folder: Path) -> None:
-        asking = Asking(FlowModel(settings, run.folder, whole=True), prompts)
+        model = FlowModel(settings, run.folder, whole=True)
+        asking = Asking(model, prompts)
+        judge = ModelAssessor(asking.model, prompts)
+        _told(run, "estimate", 1, 1, model.estimate(_planned(talks, asking, judge)))
         told = partial(_told, run)
         if talks[0].playbook is None:
             found = find_guardrails(talks, asking, progress=told)
         else:
             found = tag_by_playbooks(talks, asking, progress=told)
         points, unmarked = choose_points(found.turns)
-        judge = ModelAssessor(asking.model, prompts)
         broken = break_replies(points, asking, judge, progress=told)
         if not broken.turns:
             raise RecordError(
@@ -173,5 +179,12 @@ def _counts(found: Found, broken: Broken) -> dict[str, int]:
     }
 
 
-def _told(run: Run, stage: str, done: float, total: float) -> None:
-    run.progress(f"annotate: {stage}", done, total)
+def _planned(talks: Sequence[Conversation], asking: Asking, judge: ModelAssessor) -> list[Request]:
+    """About what both stages will ask; the judging of the systems' replies is not among it."""
+    plan = plan_tags if talks[0].playbook is not None else plan_guardrails
+    parts = [*plan(talks, asking), *plan_replies(plan_points(talks), asking, judge)]
+    return [request for part in parts for request in part.requests]
+
+
+def _told(run: Run, stage: str, done: float, total: float, note: str = "") -> None:
+    run.progress(f"annotate: {stage}", done, total, note)

@@ -98,12 +98,19 @@ class FlowModel:
             HandrailError: no question can be answered; or, where the answers must be `whole`, some
                 were not asked.
         """
-        if self._opened is None:
-            self._opened = open_endpoint(self._model, self._options, self._answers)
-        answers = self._opened.ask(requests, progress)
+        answers = self._open().ask(requests, progress)
         if self._whole:
             refuse_unasked([a for a in answers if isinstance(a, Failure)], str(self._folder))
         return answers
+
+    def estimate(self, requests: Sequence[Request]) -> str:
+        """What these questions will take, about, in a line."""
+        return self._open().estimate(requests).text
+
+    def _open(self) -> Endpoint:
+        if self._opened is None:
+            self._opened = open_endpoint(self._model, self._options, self._answers)
+        return self._opened
 
     def kept(self) -> list[tuple[str, int, Usage, float | None]]:
         """By prompt: how many answers the run's folder keeps, their tokens, their cost if known."""
