@@ -18,6 +18,7 @@ import pytest
 
 from handrail.cli.group import invoke
 from handrail.cli.serve import serve
+from handrail.sampling.server.settings import NO_KEY
 from handrail.world import Faults
 
 SRC = str(Path(__file__).parents[2] / "src")
@@ -48,6 +49,8 @@ def test_it_prints_its_address_and_stops_on_an_interrupt(server: subprocess.Pope
     lines = [server.stdout.readline() for _ in range(4)]
     url = lines[0].split()[-1]
     assert lines[1].strip() == f"export OPENAI_BASE_URL={url}"
+    # The placeholder, of which nothing is blotted out of replies: "any" would be, of "company".
+    assert lines[2].strip() == f"export OPENAI_API_KEY={NO_KEY}"
     with urllib.request.urlopen(f"{url}/models", timeout=20) as response:
         assert json.load(response)["data"][0]["id"] == "world"
     server.send_signal(signal.SIGINT)

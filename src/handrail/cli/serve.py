@@ -60,16 +60,19 @@ def serve(console: Console, host: str, port: int, model: str, **faults: Any) -> 
     as Handrail's do ({{ data }}). Every fault is drawn from the seed and the messages, so a run is
     repeatable in any order. Ctrl-C stops it.
     """
+    from handrail.sampling.server.settings import NO_KEY
     from handrail.world.faults import Faults
     from handrail.world.serve import Served, WorldServer
 
     given = {name: value for name, value in faults.items() if value is not None}
     served = Served(Faults(**given), model)
     server = WorldServer(served, host, port)
+    # What is repeated of a key is blotted out of replies, so an example must be no word of theirs.
+    key = "(the key)" if served.faults.key else NO_KEY
     text = (
         f"The care world answers as '{model}' at {server.url}\n"
         f"  export OPENAI_BASE_URL={server.url}\n"
-        f"  export OPENAI_API_KEY={'(the key)' if served.faults.key else 'any'}\n"
+        f"  export OPENAI_API_KEY={key}\n"
         "Ctrl-C stops it."
     )
     console.result({"base_url": server.url, "model": model}, text)
