@@ -77,8 +77,27 @@ def test_a_flow_from_bare_conversations_to_its_report(
     verdicts = read_jsonl(judged, Verdict).records
     assert {v.order for v in verdicts} == {"AB", "BA"}
     assert all(v.judge.startswith("model:world/bins@") for v in verdicts)
+    # How it bends to order and length is what slow counting gives.
+    habits = {name: one["estimate"] for name, one in told["habits"].items()}
+    decided = [v for v in verdicts if v.outcome in "AB"]
+    assert habits["flip_rate"] == 0.0
+    assert habits["tie_rate"] == pytest.approx(1 - len(decided) / len(verdicts))
+    replies = tmp_path / "run" / "judged" / "seed0" / "replies.jsonl.gz"
+    sizes = {
+        (turn.provenance.parents[0], turn.tags["system"]): len(turn.replies[0].text)
+        for turn in read_jsonl(replies, Turn).records
+    }
+    apart = [(v, sizes[v.turn, v.a] - sizes[v.turn, v.b]) for v in decided]
+    longer = [(v.outcome == "A") == (by > 0) for v, by in apart if by]
+    assert told["habits"]["length_preference"]["n"] == len(longer)
+    if longer:
+        assert habits["length_preference"] == pytest.approx(sum(longer) / len(longer))
     page = (tmp_path / "run" / "report.html").read_text("utf-8")
-    for title in ("What the language model was asked", "The language model against the oracle"):
+    for title in (
+        "How the language model judges pairs",
+        "What the language model was asked",
+        "The language model against the oracle",
+    ):
         assert title in page
 
     # The report again asks nothing: the judgements are a stage, and the answers are kept.

@@ -11,7 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from handrail.judges import AssessorJudge, compare_systems
-from handrail.ranking import Agreement, Estimate, agreement, clusters_of
+from handrail.ranking import (
+    Agreement,
+    Estimate,
+    Preferences,
+    agreement,
+    clusters_of,
+    preferences,
+)
 from handrail.recipes.language import FlowModel
 from handrail.recipes.outcome import HOW, Findings
 from handrail.records import JudgeError, Playbook, Turn, Usage, Verdict
@@ -25,17 +32,33 @@ def language_sections(folder: Path, findings: Findings) -> list[Section]:
     """The report's tables about the language model; none where there was none."""
     if not findings.outcomes.settings.llm:
         return []
-    return [_made(findings), _failures(findings), _spent(folder, findings), _right(findings)]
+    return [
+        _made(findings),
+        _habits(findings),
+        _failures(findings),
+        _spent(folder, findings),
+        _right(findings),
+    ]
 
 
 def language_facts(folder: Path, findings: Findings) -> dict[str, Any]:
     """The same for `summary.json`; nothing where there was no language model."""
     if not findings.outcomes.settings.llm:
         return {}
+    habits = _preferences(findings)
     return {
         "language_model": {
             "name": findings.outcomes.settings.llm["model"],
             "annotated": {one.name: one.counts for one in findings.outcomes.annotated},
+            "habits": {
+                name: one.as_dict()
+                for name, one in (
+                    ("flip_rate", habits.flips),
+                    ("tie_rate", habits.ties),
+                    ("first_preference", habits.first),
+                    ("length_preference", habits.longer),
+                )
+            },
             "failed_judgements": dict(_failed(findings)),
             "answers": [
                 {
@@ -67,6 +90,40 @@ def _made(findings: Findings) -> DataTable:
         rows=rows,
         note="Guardrails are found, tagged and merged; at each point one guardrail is broken, in "
         "one of four kinds, until the judge confirms it.",
+    )
+
+
+def _preferences(findings: Findings) -> Preferences:
+    """How the model bends to order and length, over all seeds, pairs and dimensions."""
+    turns = findings.outcomes.turns
+    talks = clusters_of(turns)
+    verdicts: list[Verdict] = []
+    lengths: dict[tuple[str, str], int] = {}
+    clusters: dict[str, str] = {}
+    for one, found in zip(findings.outcomes.seeds, findings.verdicts, strict=True):
+        prefix = f"seed {one.seed}: "
+        verdicts += _renamed(found, prefix)
+        clusters |= {prefix + turn: talk for turn, talk in talks.items()}
+        for name in findings.outcomes.systems:
+            said = zip(turns, one.replies[name], strict=True)
+            lengths |= {(prefix + turn.id, name): len(reply.text) for turn, reply in said}
+    return preferences(verdicts, lengths, clusters, HOW)
+
+
+def _habits(findings: Findings) -> DataTable:
+    habits = _preferences(findings)
+    rows: list[list[str | float | Estimate]] = [
+        ["the two orders disagree (flip rate), of comparisons", habits.flips],
+        ["no preference for either reply, of verdicts", habits.ties],
+        ["for the reply shown first, of decided verdicts", habits.first],
+        ["for the longer reply, of decided verdicts", habits.longer],
+    ]
+    return DataTable(
+        title="How the language model judges pairs",
+        columns=("What", "Share"),
+        rows=rows,
+        unit=("", "share"),
+        note="Half is no liking for a place, or for length where the better reply is no longer.",
     )
 
 
@@ -153,10 +210,16 @@ def _sort(
     found: Sequence[Verdict | JudgeError], prefix: str, into: dict[str, list[Verdict]]
 ) -> None:
     """The verdicts by dimension, their turns named after the seed as well."""
-    for verdict in found:
-        if isinstance(verdict, Verdict):
-            renamed = verdict.model_copy(update={"turn": prefix + verdict.turn})
-            into[verdict.dimension].append(renamed)
+    for verdict in _renamed(found, prefix):
+        into[verdict.dimension].append(verdict)
+
+
+def _renamed(found: Sequence[Verdict | JudgeError], prefix: str) -> list[Verdict]:
+    return [
+        one.model_copy(update={"turn": prefix + one.turn})
+        for one in found
+        if isinstance(one, Verdict)
+    ]
 
 
 def _with_checks(turn: Turn) -> Turn:
