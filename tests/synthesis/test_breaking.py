@@ -16,6 +16,7 @@ from handrail.records import (
     Answer,
     Assessment,
     Failure,
+    FailureKind,
     Guardrail,
     HandrailError,
     JudgeError,
@@ -27,6 +28,7 @@ from handrail.records import (
     Turn,
 )
 from handrail.synthesis import KINDS, Asking, break_replies, by_reason, choose_points, plan_replies
+from handrail.synthesis.ask import NOT_ASKED
 from tests.synthesis.scripted import Scripted, WordJudge, carried
 
 BOOK = Playbook(
@@ -189,6 +191,23 @@ def test_a_batch_judge_is_asked_at_once_and_limits_end_the_tries() -> None:
     assert judge.batches == [8, 3]
     assert broken.counts == {"points": 8, "made": 3, "failed": 5, "tries": 8}
     assert by_reason(broken.skipped) == {"the limit on requests or cost was reached": 5}
+
+
+@pytest.mark.parametrize("kind", ["endpoint", "limit"])
+def test_where_nobody_answers_any_more_there_are_no_further_tries(kind: FailureKind) -> None:
+    class Dead(DirectModel):
+        calls = 0
+
+        def ask(self, requests: Any, progress: Any = None) -> list[Answer | Failure]:
+            Dead.calls += 1
+            return [Failure(kind, "it is gone") for _ in requests]
+
+    points, _ = choose_points(TURNS)
+    broken = break_replies(points, Asking(Dead(Scripted())), WordJudge(), tries=4)
+    assert Dead.calls == 1
+    assert broken.counts["failed"] == len(points)
+    assert [len(failed.tries) for failed in broken.failed] == [1] * len(points)
+    assert by_reason(broken.skipped) in ({"endpoint: it is gone": 8}, {NOT_ASKED: 8})
 
 
 def test_a_kind_that_the_model_declines_is_not_tried_twice_and_the_others_stay_level() -> None:

@@ -11,7 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from handrail import world
-from handrail.synthesis import merge_guardrails, similar_pairs
+from handrail.asking import DirectModel
+from handrail.records import Answer, Failure
+from handrail.synthesis import Asking, merge_guardrails, similar_pairs
 from handrail.synthesis.merging import guardrail_id, normal
 from tests.synthesis.scripted import Scripted
 
@@ -141,3 +143,23 @@ def test_most_true_pairs_of_the_worlds_wordings_are_candidates() -> None:
     assert len(true) > 50
     assert len(true & found) / len(true) > 0.7
     assert len(found) < 0.2 * len(texts) * (len(texts) - 1) / 2
+
+
+def test_a_model_that_is_gone_is_not_asked_about_every_pair() -> None:
+    class Dying(DirectModel):
+        calls = 0
+
+        def ask(self, requests: Any, progress: Any = None) -> list[Answer | Failure]:
+            Dying.calls += 1
+            if Dying.calls > 1:
+                return [Failure("endpoint", "it is gone") for _ in requests]
+            return super().ask(requests, progress)
+
+    found = [[f"Say hello to each of the {n} guests"] for n in range(30)]
+    model = Dying(Scripted(merge=lambda data: {"same": False, "text": ""}), "dying", repairs=0)
+    merged = merge_guardrails(found, Asking(model))
+    assert Dying.calls == 2
+    assert len(merged.guardrails) == 30
+    (left,) = merged.skipped
+    assert left.reason == "endpoint: it is gone"
+    assert left.count == merged.candidates - merged.asked > 20

@@ -31,6 +31,7 @@ TEMPERATURES = {"violate": 0.8, "paraphrase": 0.9, "questions": 1.0, "score_prom
 MAX_TOKENS = {"questions": 4096, "score_prompts": 8192, "tags": 2048, "tag_check": 2048}
 Progress = Callable[[str, int, int], None]  # (stage, done, total)
 NOT_ASKED = "the limit on requests or cost was reached"
+UNANSWERED = ("endpoint", "limit")  # kinds of failure that are no answer of the model's
 
 
 @dataclass(frozen=True)

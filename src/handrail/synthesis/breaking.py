@@ -27,7 +27,14 @@ from handrail.records import (
     Try,
     Turn,
 )
-from handrail.synthesis.ask import NOT_ASKED, Asking, Progress, assess_each, by_reason
+from handrail.synthesis.ask import (
+    NOT_ASKED,
+    UNANSWERED,
+    Asking,
+    Progress,
+    assess_each,
+    by_reason,
+)
 from handrail.synthesis.broken import Broken
 from handrail.synthesis.forms import KINDS, Kind
 from handrail.synthesis.points import Point, known_kinds
@@ -107,9 +114,8 @@ def break_replies(
         current, done = _judged(current, answers, judge, asking, told, f"judge, try {number + 1}")
         made += done
         current = _rebalanced(current, made, wanted)
-        stopped = [one for one in current if one.tries[-1].failure == "limit"]
-        failed += [_failed_point(one, NOT_ASKED) for one in stopped]
-        current = [one for one in current if one.tries[-1].failure != "limit"]
+        current, stopped = _without_answers(current, bool(done))
+        failed += stopped
     failed += [_failed_point(one, _most(one.tries)) for one in current]
     turns = tuple(turn for _, turn in sorted(made, key=lambda m: m[0]))
     ways = Counter(turn.tags["break"] for turn in turns)
@@ -267,6 +273,23 @@ def _failed_point(one: _Open, reason: str) -> FailedPoint:
     return FailedPoint(
         turn=one.point.turn.id, guardrail=one.point.guardrail, reason=reason, tries=one.tries
     )
+
+
+def _without_answers(
+    current: Sequence[_Open], answered: bool
+) -> tuple[list[_Open], list[FailedPoint]]:
+    """The points to go on with, and those that a limit or an endpoint that is gone has ended."""
+    dead = not answered and all(one.tries[-1].failure in UNANSWERED for one in current)
+    left, stopped = [], []
+    for one in current:
+        last = one.tries[-1]
+        if last.failure == "limit":
+            stopped.append(_failed_point(one, NOT_ASKED))
+        elif dead:
+            stopped.append(_failed_point(one, last.problem))
+        else:
+            left.append(one)
+    return left, stopped
 
 
 def _most(tries: Sequence[Try]) -> str:

@@ -21,7 +21,7 @@ import numpy as np
 from scipy import sparse
 
 from handrail.records import Answer, Embedder, Failure, Guardrail, Skip
-from handrail.synthesis.ask import Asking, Progress, failed
+from handrail.synthesis.ask import UNANSWERED, Asking, Progress, failed
 
 _ROWS = 512  # texts whose similarities to all others are held at a time
 _SMALL = frozenset(
@@ -204,6 +204,9 @@ def merge_guardrails(
             progress("merge", candidates - len(open_pairs), candidates)
         pairs = _round(open_pairs, groups)
         told = _asked_twice(pairs, groups, asking, skipped)
+        if told is None:
+            skipped[-1] = skipped[-1].model_copy(update={"count": len(open_pairs)})
+            break
         asked += len(pairs) + sum(votes is not None for votes, _ in told)
         for (a, b), (votes, both) in zip(pairs, told, strict=True):
             if votes is not None and both:
@@ -219,14 +222,19 @@ def merge_guardrails(
 
 def _asked_twice(
     pairs: Sequence[tuple[int, int]], groups: _Groups, asking: Asking, skipped: list[Skip]
-) -> list[tuple[list[str] | None, bool]]:
+) -> list[tuple[list[str] | None, bool]] | None:
     """For each pair the wordings that the answers call the clearer one, and whether it is one rule.
 
     A pair that is called one rule is asked about once more with the two in the other order, as one
     wrong merger spoils two guardrails in every conversation that has them. None: not asked again.
+    None for all: nobody answers any more, of which `skipped` then tells once.
     """
     words = [sorted((groups.wording(a), groups.wording(b))) for a, b in pairs]
     first = asking.ask([asking.request("merge", {"a": a, "b": b}) for a, b in words])
+    dead = [one for one in first if isinstance(one, Failure) and one.kind in UNANSWERED]
+    if len(dead) == len(first):
+        skipped.append(failed(dead[0], "pair of guardrails left apart"))
+        return None
     yes = [i for i, one in enumerate(first) if isinstance(one, Answer) and one.data.same]
     requests = [asking.request("merge", {"a": words[i][1], "b": words[i][0]}) for i in yes]
     second = dict(zip(yes, asking.ask(requests), strict=True))

@@ -342,7 +342,7 @@ def test_an_endpoint_that_dies_half_way_leaves_failures_and_says_so(made: Make) 
         return Say() if got.number < 20 else Say(status=503)
 
     endpoint, server = made(script, in_flight=4, retries=1)
-    with pytest.warns(HandrailWarning, match="stopped answering .*questions were not asked"):
+    with pytest.warns(HandrailWarning, match="stopped answering .* 180 of 200 questions"):
         answers = endpoint.ask(questions(200))
     kinds = of(answers)
     assert kinds.count("a") == 20
@@ -360,6 +360,26 @@ def test_a_dead_endpoint_that_is_back_is_asked_again(made: Make) -> None:
         assert set(of(endpoint.ask([question(n) for n in range(10, 60)]))) == {"endpoint"}
     down[0] = False
     assert of(endpoint.ask(questions(2))) == ["a", "a"]
+
+
+def test_who_asks_a_dead_endpoint_on_does_not_wait_each_time(made: Make) -> None:
+    down = [False]
+    endpoint, server = made(lambda got: Say(status=503) if down[0] else Say(), retries=6)
+    endpoint.ask(questions(1))
+    down[0] = True
+    with pytest.warns(HandrailWarning, match="stopped answering .*9 of 9 questions"):
+        endpoint.ask([question(n) for n in range(10, 19)])
+    asked = len(server.got)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", HandrailWarning)  # told once
+        for n in range(20, 30):  # such as the stages of a longer piece of work
+            assert of(endpoint.ask([question(n), question(n + 100)])) == ["endpoint"] * 2
+    assert len(server.got) == asked + 2 * 10
+    down[0] = False
+    assert of(endpoint.ask([question(20)])) == ["a"]
+    down[0] = True
+    with pytest.warns(HandrailWarning, match="stopped answering .*7 of 7 questions"):
+        endpoint.ask([question(n) for n in range(200, 207)])
 
 
 def test_a_key_that_is_withdrawn_half_way_stops_the_rest(made: Make) -> None:
@@ -477,6 +497,7 @@ def test_any_sequence_of_events_ends_as_the_rules_say(made: Make) -> None:
     def check(events: list[str]) -> None:
         number = len(plans) + 1
         plans[f"question {number}"] = list(events)
+        endpoint.ask([question(10_000 + number)])  # it is up: five failures in a row would stop it
         before, spent = len(server.got), endpoint.spent
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", HandrailWarning)

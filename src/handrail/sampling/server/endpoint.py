@@ -58,7 +58,7 @@ class Endpoint:
         self._rounds = Rounds(settings, self._ledger)
         self._thread = LoopThread()
         self._told = 0  # notes of the endpoint that the user was told
-        self._cache_told = False
+        self._cache_told = self._missing_told = False
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Endpoint, (self.settings, self.cache, self.prices)
@@ -201,8 +201,11 @@ class Endpoint:
                 f"the cache {self.cache.path} stopped ({self.cache.problem}): further answers are "
                 "not kept for another run"
             )
-        for text in asked.warnings():
+        missing = list(asked.warnings())
+        for text in missing if not self._missing_told else ():
             self._warn(text)
+        # Told once, not for each stage that follows; and anew where questions were answered.
+        self._missing_told = bool(missing)
 
     def _warn(self, text: str) -> None:
         warnings.warn(f"{self.name}: {text}", HandrailWarning, stacklevel=4)

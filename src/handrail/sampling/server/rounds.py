@@ -38,20 +38,20 @@ class Asked:
     keep: Keep
     answers: dict[bytes, Answer | Failure] = field(default_factory=dict)
     stopped: str = ""  # why the rest is not asked
-    unasked: int = 0
+    lost: int = 0  # of these questions: without a reply, or not asked at all
     limited: int = 0
 
     def warnings(self) -> Iterator[str]:
-        """What a user should know of questions that were not asked."""
+        """What a user should know of questions that have no answer."""
         if self.limited:
             yield (
                 f"the limit on requests or cost was reached: {self.limited:,} of "
                 f"{len(self.requests):,} questions have no answer. Raise it and run again"
             )
-        if self.unasked:
+        if self.stopped:
             yield (
-                f"the endpoint stopped answering ({self.stopped}): {self.unasked:,} of "
-                f"{len(self.requests):,} questions were not asked. Run again once it is back"
+                f"the endpoint stopped answering ({self.stopped}): {self.lost:,} of "
+                f"{len(self.requests):,} questions have no answer. Run again once it is back"
             )
 
 
@@ -117,19 +117,21 @@ class Rounds:
                 return  # a limit, before anything was sent
             last = probe + 1 == _PROBES
             if not self._answered and (last or fault.then == "stop" or fault.unreachable):
+                asked.stopped = ""  # the error tells
                 raise ModelError(fault.problem, fault.mend)
-            if last or fault.unreachable:
+            if last or fault.unreachable or (self._answered and fault.then == "retry"):
                 asked.stopped = asked.stopped or fault.problem
 
     async def _one(self, key: bytes, request: Request, asked: Asked) -> Fault | None:
         """One question; the fault for which it has no reply."""
         tally = _Tally()
         if asked.stopped:
-            asked.unasked += 1
+            asked.lost += 1
             asked.answers[key] = self._failure("endpoint", f"not asked: {asked.stopped}", tally)
             return None
         outcome = await self._rounds(request, asked, tally)
         if isinstance(outcome, Fault):
+            asked.lost += 1
             asked.answers[key] = self._failure("endpoint", outcome.problem, tally)
             self._missed(outcome, asked)
             return outcome
@@ -214,7 +216,7 @@ class Rounds:
                 resends += 1
                 self.ledger.count("retries")
                 continue
-            if got.then != "retry" or tries >= self.settings.retries:
+            if got.then != "retry" or tries >= self._retries:
                 return got
             if got.unreachable and not self._answered:
                 return got  # nothing is there: told at once
@@ -252,6 +254,15 @@ class Rounds:
         async with self._settled:
             self._settled.notify_all()
         return got
+
+    @property
+    def _retries(self) -> int:
+        """Tries after the first: one, where the endpoint stopped answering before.
+
+        So that who asks on, stage after stage, waits for a dead endpoint once and not each time.
+        """
+        once = self._answered and not self._proved
+        return min(1, self.settings.retries) if once else self.settings.retries
 
     def _wait(self, tries: int, asked: float | None) -> float:
         """Seconds before the next try: doubling and scattered, or what the endpoint asks for.
