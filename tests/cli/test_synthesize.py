@@ -169,6 +169,11 @@ def test_another_model_may_judge_and_is_asked_with_the_same_options(
     assert made["judge"].startswith("model:world/assess@")
     assert made["judge_spent"]["questions"] >= 2 * made["replies"]["made"]
     assert made["replies"]["made"] > 0
+    short = run(capsys, "replies", "turns.jsonl", "--out", "q.jsonl", "--judge", "model:world",
+                "--limit", "8", "--max-requests", "12", *asked(url), "--no-cache")  # fmt: skip
+    assert short["judge_spent"]["failures"]["limit"] > 0
+    assert "limit" not in short["spent"]["failures"]
+    assert short["complete"] is False
 
 
 def test_replies_that_checks_mark_are_broken_and_judged_by_rules_or_the_oracle(
@@ -225,6 +230,8 @@ def test_conversations_that_the_world_cannot_play_fail_openly(
         (["questions", "empty.jsonl", "--out", "x.jsonl"], "no list of domains"),
         (["questions", "d.yaml", "--out", "x.jsonl"], "Did you mean 'keywords'"),
         (["questions", "two.yaml", "--out", "x.jsonl"], "came before"),
+        (["questions", "blank.yaml", "--out", "x.jsonl"], "'keywords.0': the text is empty"),
+        (["questions", "word.yaml", "--out", "x.jsonl"], "Write a list of `domain: NAME`"),
     ],
 )
 def test_bad_input_is_one_clear_error_before_anything_is_asked(
@@ -232,6 +239,8 @@ def test_bad_input_is_one_clear_error_before_anything_is_asked(
 ) -> None:
     Path("empty.jsonl").write_text("")
     Path("d.yaml").write_text("- domain: a\n  keyword: [b]\n")
+    Path("blank.yaml").write_text("- {domain: a, keywords: ['']}\n")
+    Path("word.yaml").write_text("- {domain: a, keywords: b}\n")
     Path("two.yaml").write_text("- {domain: a, keywords: [b]}\n- {domain: a, keywords: [c]}\n")
     handrail.write("turns.jsonl", [Turn(context=(Message(role="user", content="Hi"),))])
     model = ["--model", "world", "--base-url", "http://127.0.0.1:9/v1", "--no-cache"]

@@ -16,6 +16,7 @@ from handrail.synthesis import (
     classify,
     label_preferences,
     paraphrase,
+    paraphrase_requests,
     score_draws,
     scored_examples,
     write_questions,
@@ -55,6 +56,17 @@ def test_paraphrases_keep_numbers_replies_and_context_and_are_new() -> None:
         "it changes a number": 1,
         "it says nothing new": 1,
     }
+
+
+def test_what_is_planned_to_be_paraphrased_is_what_is_asked() -> None:
+    said = [Message(role="user", content=text) for text in ("Hello.", "Where is parcel 7?")]
+    silent = Turn(id="none", context=(Message(role="assistant", content="Hi"),))
+    turns = [Turn(id="t", context=tuple(said)), silent]
+    model = Scripted(paraphrase=lambda data: {"paraphrases": ["Parcel 7, where?"]})
+    planned = paraphrase_requests(turns, model.asking(), 2)
+    paraphrase(turns, model.asking(), 2)
+    assert [one.messages for one in planned] == model.seen
+    assert "Hello." not in planned[0].messages[-1].content
 
 
 def test_more_paraphrases_than_asked_for_are_not_taken_and_garbage_is_counted() -> None:

@@ -34,7 +34,9 @@ def read_domains(path: str | Path) -> list[Domain]:
         try:
             domains.append(Domain.model_validate(one))
         except ValidationError as error:
-            raise explain(error, Domain, where) from None
+            told = explain(error, Domain, where)
+            mend = FORM if "docs/records" in told.mend else told.mend
+            raise RecordError(told.problem, mend, where) from None
         if domains[-1].domain in {d.domain for d in domains[:-1]}:
             raise RecordError(
                 f"the domain '{domains[-1].domain}' came before", "Join the two", where

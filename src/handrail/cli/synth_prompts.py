@@ -39,16 +39,11 @@ def paraphrase(console: Console, turns: str, out: Path, n: int, **o: Any) -> Non
 
     A paraphrase that changes a number or says nothing new is dropped.
     """
-    from handrail.synthesis import asked_text
     from handrail.synthesis import paraphrase as make
+    from handrail.synthesis import paraphrase_requests
 
     read, asking = _begin(console, turns, out, o)
-    texts = {t.id: asked_text(t) for t in read.records}
-    requests = [
-        asking.request("paraphrase", {"text": text, "count": n}, about=name)
-        for name, text in texts.items()
-        if text
-    ]
+    requests = paraphrase_requests(read.records, asking, n)
     if _planned(console, "paraphrase", requests, asking, o):
         return
     made = make(read.records, asking, n, console.progress)

@@ -156,10 +156,10 @@ def replies(console: Console, turns: str, out: Path, **o: Any) -> None:
         return
     broken = work.break_(points, asking, judge, how, console.progress)
     skipped = [*read.skipped, *broken.skipped]
-    without = sum(not any(r.keeps for r in turn.replies) for turn in read.records)
+    without = len(read.records) - len(work.points_of(read.records, how, None))
     if without:
-        skipped.append(Skip(what="turn", reason="no reply is marked with a guardrail that it keeps",
-                            count=without))  # fmt: skip
+        reason = "its best reply is not marked with a guardrail of the playbook that it keeps"
+        skipped.append(Skip(what="turn", reason=reason, count=without))
     summary, lines = _broken(broken, out)
     if not broken.turns:
         nothing_made("turn", skipped, asking.model, f". Every try: {failed_beside(out)}")

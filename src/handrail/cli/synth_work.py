@@ -182,10 +182,12 @@ def tell(
     A `judge` that asks another model has its own cost, which is told too.
     """
     from handrail.cli.llm import spent_lines, spent_summary
+    from handrail.synthesis.ask import UNANSWERED
 
     reasons = reasons_of(skipped)
-    failures = model.spent.failures
-    missing = sum(failures.get(kind, 0) for kind in ("endpoint", "limit"))
+    other = getattr(judge, "model", model)
+    asked = [model] if other is model else [model, other]
+    missing = sum(one.spent.failures.get(kind, 0) for one in asked for kind in UNANSWERED)
     summary |= {
         "left_out": reasons,
         "complete": not missing,
@@ -193,7 +195,6 @@ def tell(
     }
     lines += left_out_lines(reasons)
     lines += ["", *spent_lines(model.spent)]
-    other = getattr(judge, "model", model)
     if other is not model:
         summary["judge_spent"] = spent_summary(other.spent)
         lines += ["The judge:", *(f"  {line}" for line in spent_lines(other.spent))]

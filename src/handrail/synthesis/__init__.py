@@ -38,6 +38,7 @@ from handrail.synthesis.prompts import (
     asked_text,
     classify,
     paraphrase,
+    paraphrase_requests,
     question_requests,
     write_questions,
 )
@@ -86,6 +87,7 @@ __all__ = [
     "plan_replies",
     "plan_tags",
     "preference_requests",
+    "paraphrase_requests",
     "question_requests",
     "record_text",
     "run_filters",

@@ -10,6 +10,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Annotated
 
 from pydantic import Field
 
@@ -27,7 +28,7 @@ class Domain(Noun):
     """A field of questions: its name, keywords to ask about, and rules of its style."""
 
     domain: str = Field(min_length=1)
-    keywords: tuple[str, ...] = Field(min_length=1)
+    keywords: tuple[Annotated[str, Field(min_length=1)], ...] = Field(min_length=1)
     rules: tuple[str, ...] = ()
 
 
@@ -65,13 +66,10 @@ def paraphrase(
         for t in turns
         if not asked_text(t)
     ]
-    newest = [max(i for i, m in enumerate(t.context) if m.role == "user") for t in able]
+    newest = [_newest(t) for t in able]
     texts = [t.context[i].content for t, i in zip(able, newest, strict=True)]
     answers = asking.ask(
-        [
-            asking.request("paraphrase", {"text": text, "count": count}, about=t.id)
-            for t, text in zip(able, texts, strict=True)
-        ],
+        paraphrase_requests(turns, asking, count),
         lambda done, total: progress("paraphrase", done, total),
     )
     made: list[Turn] = []
@@ -91,6 +89,21 @@ def paraphrase(
             }
             made.append(turn.model_copy(update=update))
     return Made(tuple(made), {"turns": len(turns), "paraphrases": len(made)}, tuple(skipped))
+
+
+def paraphrase_requests(turns: Sequence[Turn], asking: Asking, count: int = 2) -> list[Request]:
+    """What `paraphrase` asks: of each turn the user's newest message."""
+    return [
+        asking.request(
+            "paraphrase", {"text": t.context[_newest(t)].content, "count": count}, about=t.id
+        )
+        for t in turns
+        if asked_text(t)
+    ]
+
+
+def _newest(turn: Turn) -> int:
+    return max(i for i, m in enumerate(turn.context) if m.role == "user")
 
 
 def _faithful(text: str, paraphrases: Sequence[str], where: str) -> tuple[list[str], list[Skip]]:

@@ -86,6 +86,9 @@ def test_a_key_given_as_a_name_is_not_repeated() -> None:
     with pytest.raises(ModelError) as told:  # a key may look like a name
         EndpointSettings(model="m", key_env="ab12cd34ef56").key()
     assert "ab12cd34ef56" not in str(told.value)
+    with pytest.raises(ModelError) as told:
+        EndpointSettings(model="m", key_env="AKIA12CD34EF56").key()
+    assert "AKIA12" not in f"{told.value}{told.value.mend}"
 
 
 @pytest.mark.parametrize(

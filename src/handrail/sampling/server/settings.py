@@ -119,10 +119,12 @@ class EndpointSettings(BaseModel):
         """
         key = os.environ.get(self.key_env, "").strip()
         if not key and (self.key_env != _DEFAULT_KEY_ENV or self.url == OPENAI):
-            # A name in small letters may be a key that was given by mistake: it is not repeated.
-            named = self.key_env if self.key_env.isupper() else "the variable that --key-env names"
+            # What is no plain name may be a key that was given by mistake: it is not repeated.
+            plain = re.fullmatch(r"[A-Z_]{3,40}", self.key_env)
+            named = self.key_env if plain else "the variable that --key-env names"
             raise ModelError(
-                f"there is no key for {self.url}: {named} is not set", f"export {named}=..., once"
+                f"there is no key for {self.url}: {named} is not set",
+                f"export {named}=..., once" if plain else "--key-env takes its name, never a key",
             )
         if not key.isascii() or not key.isprintable() or " " in key:
             raise ModelError(
