@@ -52,7 +52,8 @@ def test_own_prices_come_first_and_another_currency_alone(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("", "the file"),
+        ("", "this is no table of prices"),
+        ("models: {x: {promt: 1, completion: 1}}", r"models\.x\.promt: it is not known here"),
         ("models: {x: {prompt: 1}}", r"models\.x\.completion"),
         ("models: {x: {prompt: -1, completion: 1}}", r"models\.x\.prompt"),
         ("model: {}", "model"),

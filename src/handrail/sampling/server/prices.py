@@ -94,10 +94,13 @@ def _read(path: Path) -> _Table:
     try:
         return _Table.model_validate(data)
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        field = ".".join(str(part) for part in first["loc"]) or "the file"
+        # A field that is not known tells more than the one that it is misspelt of.
+        problems = error.errors(include_url=False)
+        first = next((p for p in problems if p["type"] == "extra_forbidden"), problems[0])
+        field = ".".join(str(part) for part in first["loc"])
+        said = "it is not known here" if first["type"] == "extra_forbidden" else first["msg"]
         raise SettingError(
-            f"{field}: {first['msg']}",
+            f"{field}: {said}" if field else "this is no table of prices",
             "Write `models:`, and below it NAME: {prompt: 0.15, completion: 0.6}",
             str(path),
         ) from None
