@@ -124,6 +124,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--device", choices=DEVICES, default="cpu")
     parser.add_argument("--sizes", help="default: S,M, and on CUDA those of real scale")
+    parser.add_argument("--dtype", choices=("float32", "bfloat16"), help="default: those native")
     parser.add_argument("--json", action="store_true", help="(always)")
     args = parser.parse_args()
     require(args.device)
@@ -134,7 +135,8 @@ def main() -> None:
     default = "S,M" if args.device == "cpu" else ",".join(GPU_SIZES)
     for name in (args.sizes or default).split(","):
         size = SIZES[name]
-        for dtype in ("float32", "bfloat16") if native_bfloat16(args.device) else ("float32",):
+        native = ("float32", "bfloat16") if native_bfloat16(args.device) else ("float32",)
+        for dtype in (args.dtype,) if args.dtype else native:
             foreign = Foreign()
             rate, product = best_gflops(size, dtype, args.device)
             work = per_pair(size)

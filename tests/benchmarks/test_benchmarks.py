@@ -257,7 +257,7 @@ def test_operators_are_of_one_kind_and_exist(module: Any) -> None:
 
 
 def test_ceiling_at_the_least_size(run: Any) -> None:
-    line = run("bound.py", "--sizes", "T")
+    line = run("bound.py", "--sizes", "T", "--dtype", "float32")
     assert line["gflops"] > 0
     assert line["best_product"].count("x") == 2
     assert line["foreign_cores"] >= 0

@@ -51,10 +51,10 @@ def test_it_prints_its_address_and_stops_on_an_interrupt(server: subprocess.Pope
     assert lines[1].strip() == f"export OPENAI_BASE_URL={url}"
     # The placeholder, of which nothing is blotted out of replies: "any" would be, of "company".
     assert lines[2].strip() == f"export OPENAI_API_KEY={NO_KEY}"
-    with urllib.request.urlopen(f"{url}/models", timeout=20) as response:
+    with urllib.request.urlopen(f"{url}/models", timeout=60) as response:
         assert json.load(response)["data"][0]["id"] == "world"
     server.send_signal(signal.SIGINT)
-    out, err = server.communicate(timeout=20)
+    out, err = server.communicate(timeout=60)
     assert server.returncode == 0
     assert out == ""
     assert err == "Stopped after 0 requests.\n"
@@ -67,11 +67,11 @@ def test_json_is_the_only_thing_on_stdout_and_death_is_told() -> None:
     assert told["model"] == "mine"
     body = json.dumps({"model": "mine", "messages": [{"role": "user", "content": "Hi"}]}).encode()
     request = urllib.request.Request(f"{told['base_url']}/chat/completions", body)
-    with urllib.request.urlopen(request, timeout=20) as response:
+    with urllib.request.urlopen(request, timeout=60) as response:
         assert json.load(response)["choices"]
     with pytest.raises((OSError, ConnectionError)):
-        urllib.request.urlopen(request, timeout=20)
-    out, err = process.communicate(timeout=20)
+        urllib.request.urlopen(request, timeout=60)
+    out, err = process.communicate(timeout=60)
     assert (process.returncode, out) == (0, "")
     assert err == "Broke off after 1 request (--die-after).\n"
 

@@ -27,7 +27,9 @@ def test_block(number: int, folder: Path) -> None:
     scripts = Path(sys.executable).parent
     env = os.environ | {"PATH": f"{scripts}{os.pathsep}{os.environ['PATH']}"}
     line = ["bash", "-euo", "pipefail", "-c"] if kind == "bash" else [sys.executable, "-c"]
-    done = subprocess.run([*line, code], cwd=folder, env=env, capture_output=True, text=True)
+    done = subprocess.run(
+        [*line, code], cwd=folder, env=env, capture_output=True, text=True, timeout=300
+    )
     assert done.returncode == 0, done.stderr[-2000:]
 
 

@@ -14,6 +14,7 @@ from tests.sampling.server.scripted import Got, Say, question, questions, script
 from handrail.asking import TextReading
 from handrail.records import HandrailError, ModelError, SettingError
 from handrail.sampling.server import AnswerCache, Endpoint, EndpointSettings
+from handrail.sampling.server.wire import Wire
 
 KEY = "sk-proj-Zx81QvThisIsTheKey77"
 
@@ -157,3 +158,10 @@ def test_no_key_where_one_is_needed_is_told_before_anything_is_sent(
 
 def test_the_settings_as_json_hold_no_key() -> None:
     assert KEY not in json.dumps(EndpointSettings(model="m").model_dump(mode="json"))
+
+
+@pytest.mark.parametrize(("key", "told"), [("us", "trust us"), ("trust us", "(the key)")])
+def test_a_word_for_a_key_is_left_in_replies(key: str, told: str) -> None:
+    wire = Wire(EndpointSettings(model="m"))
+    wire._key = key
+    assert wire._scrub("trust us") == told
