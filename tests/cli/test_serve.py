@@ -25,6 +25,11 @@ SRC = str(Path(__file__).parents[2] / "src")
 COMMAND = [sys.executable, "-m", "handrail", "world", "serve", "--port", "0"]
 
 
+def heed_interrupts() -> None:
+    """What a shell starts in the background is deaf to them, and so are its children."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def started(*options: str) -> subprocess.Popen[str]:
     environment = {**os.environ, "PYTHONPATH": SRC}
     return subprocess.Popen(
@@ -33,6 +38,7 @@ def started(*options: str) -> subprocess.Popen[str]:
         text=True,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
+        preexec_fn=heed_interrupts,
     )
 
 

@@ -202,7 +202,9 @@ ROOT = Path(__file__).parents[3]
 def test_a_killed_process_costs_what_was_on_its_way(tmp_path: Path, how: signal.Signals) -> None:
     with scripted(lambda got: Say(delay=0.05)) as server:
         command = [sys.executable, "-c", ASKING, server.url, str(tmp_path / "c"), "500"]
-        process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL)
+        # What a shell starts in the background is deaf to interrupts, and so are its children.
+        heed = lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)  # noqa: E731
+        process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL, preexec_fn=heed)
         end = time.monotonic() + 60
         while len(server.got) < 60 and time.monotonic() < end:
             time.sleep(0.01)
