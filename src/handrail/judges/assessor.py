@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Sequence
 
-from handrail.judges.compare import assess_each
 from handrail.records import (
     DIMENSIONS,
     AskProgress,
@@ -18,6 +17,7 @@ from handrail.records import (
     SettingError,
     Turn,
     Verdict,
+    assess_each,
     nearest,
 )
 

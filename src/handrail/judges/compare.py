@@ -12,10 +12,8 @@ from handrail.records import (
     DIMENSIONS,
     Assessment,
     Assessor,
-    BatchAssessor,
     BatchJudge,
     Comparison,
-    HandrailError,
     Judge,
     JudgeError,
     Message,
@@ -23,7 +21,9 @@ from handrail.records import (
     SettingError,
     Turn,
     Verdict,
+    assess_each,
     nearest,
+    no_assessment,
 )
 
 Progress = Callable[[int, int], None]  # (done, total)
@@ -229,32 +229,11 @@ def assess_systems(
     answers = iter(assess_each(assessor, given, progress))
     assessed: dict[str, list[Assessment | JudgeError]] = {name: [] for name in replies_by_system}
     for name, turn, reply in asked:
-        one = _failed(turn, assessor.name, "no reply") if reply is None else next(answers)
+        one = no_assessment(turn, assessor.name, "no reply") if reply is None else next(answers)
         if isinstance(one, JudgeError):
             one = one.model_copy(update={"a": name})
         assessed[name].append(one)
     return assessed
-
-
-def assess_each(
-    assessor: Assessor, replies: Sequence[tuple[Turn, str]], progress: Progress | None = None
-) -> list[Assessment | JudgeError]:
-    """The assessor's answer to each reply, in their order; at once where it can."""
-    if isinstance(assessor, BatchAssessor):
-        return assessor.assess_all(replies, progress)
-    assessed: list[Assessment | JudgeError] = []
-    for turn, reply in replies:
-        try:
-            assessed.append(assessor.assess(turn, reply))
-        except HandrailError as error:
-            assessed.append(_failed(turn, assessor.name, error.problem))
-        if progress is not None:
-            progress(len(assessed), len(replies))
-    return assessed
-
-
-def _failed(turn: Turn, judge: str, problem: str) -> JudgeError:
-    return JudgeError(turn=turn.id, a="", b="", dimension="any", judge=judge, problem=problem)
 
 
 def _check(turns: Sequence[Turn], replies_by_system: Replies) -> None:

@@ -12,7 +12,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from handrail.judges.compare import assess_each
 from handrail.recipes.corpus import Corpus
 from handrail.recipes.flow import base_system, train_system
 from handrail.recipes.language import refuse_unasked
@@ -32,6 +31,7 @@ from handrail.records import (
     RunError,
     Skip,
     Turn,
+    assess_each,
     content_id,
     read_jsonl,
     write_jsonl,

@@ -12,6 +12,7 @@ from handrail.records.asked import (
     Unreadable,
     Usage,
 )
+from handrail.records.assessing import assess_each, no_assessment
 from handrail.records.checks import Check, CheckResult, When
 from handrail.records.errors import (
     HandrailError,
@@ -101,9 +102,11 @@ __all__ = [
     "Usage",
     "Verdict",
     "When",
+    "assess_each",
     "atomic_write",
     "content_id",
     "nearest",
+    "no_assessment",
     "read_jsonl",
     "unknown_setting",
     "write_jsonl",

@@ -11,18 +11,12 @@ from handrail.asking import Prompts
 from handrail.records import (
     Answer,
     AskProgress,
-    Assessment,
-    Assessor,
-    BatchAssessor,
     Failure,
-    HandrailError,
-    JudgeError,
     LanguageModel,
     Message,
     Provenance,
     Request,
     Skip,
-    Turn,
 )
 from handrail.synthesis.forms import READINGS
 
@@ -104,24 +98,3 @@ def by_reason(skips: Sequence[Skip]) -> dict[str, int]:
     for skip in skips:
         counts[skip.reason] += skip.count
     return dict(counts.most_common())
-
-
-def assess_each(
-    judge: Assessor, replies: Sequence[tuple[Turn, str]], progress: Progress, stage: str
-) -> list[Assessment | JudgeError]:
-    """The judge's assessment of each reply, at once where it can; a `JudgeError` where it fails."""
-    if not replies:
-        return []
-    if isinstance(judge, BatchAssessor):
-        return judge.assess_all(replies, lambda done, total: progress(stage, done, total))
-    assessed: list[Assessment | JudgeError] = []
-    for turn, text in replies:
-        try:
-            assessed.append(judge.assess(turn, text))
-        except HandrailError as error:
-            assessed.append(
-                JudgeError(turn=turn.id, a="reply", b="", dimension="any", judge=judge.name,
-                           problem=error.problem)
-            )  # fmt: skip
-        progress(stage, len(assessed), len(replies))
-    return assessed

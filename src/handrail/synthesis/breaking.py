@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from handrail.asking import show
 from handrail.records import (
@@ -26,15 +27,9 @@ from handrail.records import (
     Skip,
     Try,
     Turn,
-)
-from handrail.synthesis.ask import (
-    NOT_ASKED,
-    UNANSWERED,
-    Asking,
-    Progress,
     assess_each,
-    by_reason,
 )
+from handrail.synthesis.ask import NOT_ASKED, UNANSWERED, Asking, Progress, by_reason
 from handrail.synthesis.broken import Broken
 from handrail.synthesis.forms import KINDS, Kind
 from handrail.synthesis.points import Point, known_kinds
@@ -143,7 +138,9 @@ def _confirmed(
     points: Sequence[Point], judge: Assessor, told: Progress
 ) -> tuple[list[_Open], list[FailedPoint]]:
     """The points whose chosen reply the judge agrees with, and those it does not."""
-    assessed = assess_each(judge, [(p.turn, p.chosen.text) for p in points], told, "judge chosen")
+    assessed = assess_each(
+        judge, [(p.turn, p.chosen.text) for p in points], partial(told, "judge chosen")
+    )
     taken = Counter(p.guardrail for p in points)
     good: list[_Open] = []
     failed: list[FailedPoint] = []
@@ -224,7 +221,7 @@ def _judged(
         problems.append((text, problem, ""))
     shown = [i for i, (_, problem, _) in enumerate(problems) if not problem]
     pairs = [(current[i].point.turn, problems[i][0]) for i in shown]
-    verdicts = dict(zip(shown, assess_each(judge, pairs, told, stage), strict=True))
+    verdicts = dict(zip(shown, assess_each(judge, pairs, partial(told, stage)), strict=True))
     again: list[_Open] = []
     done: list[tuple[int, Turn]] = []
     for i, (one, (text, problem, failure)) in enumerate(zip(current, problems, strict=True)):
