@@ -7,14 +7,13 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from handrail.cli.files import records_out
-from handrail.cli.judged import errors_beside
+from handrail.cli.judged import write_judgements
 from handrail.cli.llm import spent_summary
 from handrail.ranking.estimates import Estimate
 from handrail.ranking.graded import GraderScore
 from handrail.ranking.labellers import People
 from handrail.ranking.meta import JudgeScore
-from handrail.records import JudgeError, Skip, Spent, Verdict, write_jsonl
+from handrail.records import JudgeError, Skip, Spent, Verdict
 
 if TYPE_CHECKING:
     from handrail.sampling.server.prices import Estimate as Cost
@@ -63,13 +62,7 @@ class JudgeEvaluation:
 
     def write(self, path: str | Path) -> Path | None:
         """Write the verdicts, and failed judgements beside them; returns the latter's path."""
-        write_jsonl(records_out(path), self.verdicts)
-        beside = errors_beside(path)
-        if self.errors:
-            write_jsonl(beside, self.errors)
-            return beside
-        beside.unlink(missing_ok=True)  # of an earlier evaluation
-        return None
+        return write_judgements(path, self.verdicts, self.errors)
 
     def summary(self) -> dict[str, Any]:
         """All figures as plain data."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
@@ -79,13 +79,7 @@ class Judged:
         """
         if not self.pairs and not self.ratings:
             raise no_verdicts(path)
-        write_jsonl(records_out(path), self.ratings or self.verdicts)
-        beside = errors_beside(path)
-        if self.errors:
-            write_jsonl(beside, self.errors)
-            return beside
-        beside.unlink(missing_ok=True)  # of an earlier judging
-        return None
+        return write_judgements(path, self.ratings or self.verdicts, self.errors)
 
     def summary(self) -> dict[str, Any]:
         """Counts, rates, win rates, the judge's habits and costs as plain data."""
@@ -159,6 +153,23 @@ def _graded(row: GradeRow) -> dict[str, Any]:
         "counts": dict(row.counts),
         "errors": row.errors,
     }
+
+
+def write_judgements(
+    path: str | Path, made: Sequence[Verdict | Rating], errors: Sequence[JudgeError]
+) -> Path | None:
+    """Write judgements, and those that failed beside them; returns the latter's path, if any.
+
+    Raises:
+        SettingError: `path` has the ending of another kind of file.
+    """
+    write_jsonl(records_out(path), made)
+    beside = errors_beside(path)
+    if errors:
+        write_jsonl(beside, errors)
+        return beside
+    beside.unlink(missing_ok=True)  # of an earlier judging
+    return None
 
 
 def errors_beside(path: str | Path) -> Path:
