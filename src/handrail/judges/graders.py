@@ -15,13 +15,13 @@ from handrail.asking import (
     ResultReading,
     show,
 )
-from handrail.judges.model import ModelGrader, References, asked, reference, said
+from handrail.judges.model import ModelGrader, Referenced, References, asked, said
 from handrail.records import LanguageModel, SettingError, Turn
 
 RUBRIC_KEYS = ("criterion", "1", "2", "3", "4", "5")
 
 
-class MTSingleGrader(ModelGrader):
+class MTSingleGrader(Referenced, ModelGrader):
     """MT-Bench's single-answer grade from 1 to 10 (Zheng et al. 2023), `[[7]]` after words.
 
     A talk of several turns is shown whole and graded by its last answer. Where a turn has a
@@ -34,22 +34,13 @@ class MTSingleGrader(ModelGrader):
     reading = BracketRatingReading(low, high)
     max_tokens = 2048
 
-    def __init__(
-        self,
-        model: LanguageModel,
-        prompts: Prompts | None = None,
-        references: References | None = None,
-    ) -> None:
-        super().__init__(model, prompts)
-        self.references = references or {}
-
     def values(self, turn: Turn, reply: str) -> dict[str, Any]:
         """The questions, the answers, the reference."""
         answers = [*said(turn.context), reply]
         return {
             "conversation": show.conversation(asked(turn)),
             "answers": answers,
-            "reference": reference(self.references, turn, len(answers)),
+            "reference": self.reference(turn, len(answers)),
         }
 
     def graded(self, data: Any) -> tuple[float, str]:
@@ -57,7 +48,7 @@ class MTSingleGrader(ModelGrader):
         return data.value, ""
 
 
-class RubricGrader(ModelGrader):
+class RubricGrader(Referenced, ModelGrader):
     """A grade from 1 to 5 by a rubric, with or without a reference answer (Prometheus).
 
     Kim et al. 2024, "Prometheus: Inducing Fine-grained Evaluation Capability in Language Models".
@@ -80,8 +71,8 @@ class RubricGrader(ModelGrader):
         Raises:
             SettingError: the rubric has other keys, or a text is empty.
         """
-        super().__init__(model, prompts)
-        self.rubric, self.references = checked_rubric(rubric), references or {}
+        super().__init__(model, prompts, references)
+        self.rubric = checked_rubric(rubric)
 
     def values(self, turn: Turn, reply: str) -> dict[str, Any]:
         """The conversation, the reply, the rubric and the reference answer."""

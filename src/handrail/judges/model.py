@@ -72,6 +72,36 @@ class Asker:
         )
 
 
+class Referenced(Asker):
+    """An asker that shows the judge reference answers of the turns that have them."""
+
+    def __init__(
+        self,
+        model: LanguageModel,
+        prompts: Prompts | None = None,
+        references: References | None = None,
+    ) -> None:
+        super().__init__(model, prompts)
+        self.references = references or {}
+
+    def reference(self, turn: Turn, answers: int) -> list[str] | None:
+        """The turn's reference answers, one for each of the answers judged; None without any.
+
+        Raises:
+            SettingError: there are more or fewer.
+        """
+        found = self.references.get(turn.id)
+        if found is None:
+            return None
+        if len(found) != answers:
+            raise SettingError(
+                f"the reference for turn {turn.id} has {len(found)} answers where {answers} are "
+                "judged",
+                "Give one for each message of the agent's, in a turn of the same conversation",
+            )
+        return list(found)
+
+
 class ModelJudge(Asker, ABC):
     """Compares two replies by asking a language model; many comparisons at once.
 
@@ -222,20 +252,3 @@ def said(messages: Sequence[Message]) -> list[str]:
 def asked(turn: Turn) -> tuple[Message, ...]:
     """A turn's conversation without what the agent said: the questions, and what goes with them."""
     return tuple(message for message in turn.context if message.role != "assistant")
-
-
-def reference(references: References, turn: Turn, answers: int) -> list[str] | None:
-    """A turn's reference answers, one for each of the answers judged; None where it has none.
-
-    Raises:
-        SettingError: there are more or fewer.
-    """
-    found = references.get(turn.id)
-    if found is None:
-        return None
-    if len(found) != answers:
-        raise SettingError(
-            f"the reference for turn {turn.id} has {len(found)} answers where {answers} are judged",
-            "Give one for each message of the agent's, in a turn of the same conversation",
-        )
-    return list(found)

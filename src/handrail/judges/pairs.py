@@ -9,12 +9,11 @@ from handrail.asking import (
     Form,
     JsonReading,
     LetterReading,
-    Prompts,
     RanksReading,
     show,
 )
-from handrail.judges.model import ModelJudge, References, asked, reference, said
-from handrail.records import DIMENSIONS, Comparison, LanguageModel, Outcome
+from handrail.judges.model import ModelJudge, Referenced, asked, said
+from handrail.records import DIMENSIONS, Comparison, Outcome
 
 _LETTERS = {"A": Outcome.A, "B": Outcome.B, "C": Outcome.TIE}
 
@@ -89,7 +88,7 @@ def _conversation_and_replies(one: Comparison) -> dict[str, Any]:
     return {"conversation": conversation, "a": one.first, "b": one.second}
 
 
-class MTPairJudge(ModelJudge):
+class MTPairJudge(Referenced, ModelJudge):
     """MT-Bench's pairwise judge (Zheng et al. 2023): words, then `[[A]]`, `[[B]]` or `[[C]]`.
 
     Talks of several turns are shown whole, each with its own earlier answers, and judged by the
@@ -101,15 +100,6 @@ class MTPairJudge(ModelJudge):
     reading = BracketLetterReading()
     max_tokens = 2048
 
-    def __init__(
-        self,
-        model: LanguageModel,
-        prompts: Prompts | None = None,
-        references: References | None = None,
-    ) -> None:
-        super().__init__(model, prompts)
-        self.references = references or {}
-
     def values(self, one: Comparison) -> dict[str, Any]:
         """The questions, the answers of both, the reference."""
         before = one.before or (one.turn.context, one.turn.context)
@@ -118,7 +108,7 @@ class MTPairJudge(ModelJudge):
             "conversation": show.conversation(asked(one.turn)),
             "a": a,
             "b": b,
-            "reference": reference(self.references, one.turn, len(a)),
+            "reference": self.reference(one.turn, len(a)),
         }
 
     def outcome(self, data: Any) -> Outcome:
