@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from tests.ranking.data import DATA, need
+from tests.data import DATA, need
 
 
 def test_both_sides_rank_llmfao_alike(module: Any) -> None:

@@ -13,10 +13,10 @@ from handrail import world
 from handrail.cli import exchange, files
 from handrail.cli.group import invoke
 from handrail.records import Outcome, RecordError, SettingError, Verdict, write_jsonl
+from tests.data import need
 
 TURNS = world.training_turns(3, 5)
 TALKS = world.generate(3, 5)
-STAR = (Path(__file__).parents[2] / ".." / "shared" / "data" / "star").resolve()
 
 
 @pytest.fixture(autouse=True)
@@ -160,11 +160,11 @@ def test_unknown_sources_and_missing_arguments_are_answered(
     assert "star" in {s["name"] for s in json.loads(capsys.readouterr().out)["sources"]}
 
 
-@pytest.mark.skipif(not STAR.exists(), reason="STAR's files are not beside this checkout")
 def test_star_is_converted_with_its_feedback(capsys: pytest.CaptureFixture[str]) -> None:
-    with gzip.open(STAR / "dev.jsonl.gz", "rt", encoding="utf-8") as raw:
+    star = need("star", "dev.jsonl.gz").resolve()
+    with gzip.open(star, "rt", encoding="utf-8") as raw:
         Path("dev.jsonl").write_text("".join(itertools.islice(raw, 12)), "utf-8")
-    Path("guidelines.json").symlink_to(STAR / "guidelines.json")
+    Path("guidelines.json").symlink_to(star.with_name("guidelines.json"))
     line = ["data", "convert", "star", "dev.jsonl", "star.jsonl", "--turns", "feedback.jsonl"]
     assert invoke([*line, "--json"]) == 0
     summary = json.loads(capsys.readouterr().out)

@@ -14,10 +14,10 @@ from handrail import world
 from handrail.cli.group import invoke
 from handrail.records import RecordError, SettingError
 from handrail.synthesis import Contamination, Length, NearDuplicates, detect
+from tests.data import need
 
 TURNS = world.training_turns(3, seed=8)
 TALKS = world.generate(3, seed=8)
-DATA = Path(__file__).parents[2] / "../shared/data"
 
 
 @pytest.fixture(autouse=True)
@@ -25,13 +25,6 @@ def work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     handrail.write("turns.jsonl", TURNS)
     handrail.write("talks.jsonl", TALKS)
-
-
-def need(*parts: str) -> Path:
-    path = DATA.joinpath(*parts)
-    if not path.exists():
-        pytest.skip(f"sample data absent: {'/'.join(parts)}")
-    return path
 
 
 def run(capsys: pytest.CaptureFixture[str], *args: str, code: int = 0) -> Any:

@@ -28,7 +28,7 @@ from handrail.records import (
     read_jsonl,
 )
 from handrail.world.serve import serving
-from tests.sources.conftest import need
+from tests.data import need
 from tests.sources.labelled import small
 
 QUICK = Resampling(resamples=100)

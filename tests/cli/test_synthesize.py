@@ -17,9 +17,9 @@ from handrail.cli.synthesizing import Breaking, Finding
 from handrail.records import Conversation, FailedPoint, Message, RecordError, RunError, Turn
 from handrail.synthesis import KINDS
 from handrail.world.serve import serving
+from tests.data import need
 
 TALKS = world.generate(6, seed=31)
-STAR = Path(__file__).parents[2] / "../shared/data/star/dev.jsonl.gz"
 
 
 @pytest.fixture(scope="module")
@@ -205,9 +205,8 @@ def test_given_playbooks_are_tagged_and_shared_ones_are_one(
 def test_conversations_that_the_world_cannot_play_fail_openly(
     url: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    if not STAR.exists():
-        pytest.skip("sample data absent: star/dev.jsonl.gz")
-    handrail.write("star.jsonl", handrail.convert("star", STAR).records[:5])
+    star = handrail.convert("star", need("star", "dev.jsonl.gz"))
+    handrail.write("star.jsonl", star.records[:5])
     told = run(capsys, "both", "star.jsonl", "--out", "x.jsonl", *asked(url), code=2)
     assert "no turn was made" in told
     assert "no conversation of the care world (5 times" in told

@@ -22,7 +22,7 @@ from handrail.judges import (
     SafetyGrader,
 )
 from handrail.records import Comparison, Message, Request, Turn
-from tests.sources.conftest import need
+from tests.data import need
 
 from .asked import Shown, shown
 

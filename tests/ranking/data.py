@@ -1,4 +1,4 @@
-"""Public data that the tests of rankings read; absent data skips a test, saying which."""
+"""Public comparisons, votes and preferences as the tests of rankings read them."""
 
 from __future__ import annotations
 
@@ -6,22 +6,11 @@ import csv
 import gzip
 import json
 from functools import cache
-from pathlib import Path
 
 import numpy as np
-import pytest
 
 from handrail.ranking import Matches
-
-DATA = Path(__file__).resolve().parents[2] / "../shared/data"
-
-
-def need(*parts: str) -> Path:
-    """A data file, or a skip that says which one is absent."""
-    path = DATA.joinpath(*parts)
-    if not path.exists():
-        pytest.skip(f"sample data absent: {'/'.join(parts)}")
-    return path
+from tests.data import need
 
 
 @cache

@@ -23,8 +23,8 @@ from handrail.ranking.matches import matches_of
 from handrail.ranking.points import spread
 from handrail.ranking.voting import TooManyTies, ballot_points
 from handrail.records import Outcome, Verdict
+from tests.data import DATA, need
 from tests.ranking import preflib
-from tests.ranking.data import DATA, need
 
 QUICK = Resampling(resamples=100)
 FILES = (

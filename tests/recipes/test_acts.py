@@ -5,10 +5,12 @@ from __future__ import annotations
 import gzip
 import json
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.data import need
 from tests.recipes.conftest import TINY
 
 from handrail.ranking import Resampling
@@ -25,8 +27,6 @@ from handrail.sources import registry
 from handrail.sources.star import guide_beside, held_out_tasks
 from handrail.sources.star_guide import Guide
 
-STAR = Path(__file__).parents[2] / "../shared/data/star"
-pytestmark = pytest.mark.skipif(not STAR.exists(), reason="STAR's files are not here")
 SMALL: dict[str, Any] = {
     "model": "scratch",
     "train_points": 24,
@@ -44,11 +44,9 @@ def raw(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Forty training and twelve dev dialogues of the raw files, the guidelines beside them."""
     folder = tmp_path_factory.mktemp("star")
     for name, n in (("train", 40), ("dev", 12)):
-        lines = [
-            line for line, _ in zip(raw_lines(STAR / f"{name}.jsonl.gz"), range(n), strict=False)
-        ]
+        lines = list(islice(raw_lines(need("star", f"{name}.jsonl.gz")), n))
         (folder / f"{name}.jsonl.gz").write_bytes(gzip.compress(b"\n".join(lines) + b"\n"))
-    (folder / "guidelines.json").write_bytes((STAR / "guidelines.json").read_bytes())
+    (folder / "guidelines.json").write_bytes(need("star", "guidelines.json").read_bytes())
     return folder
 
 

@@ -1,4 +1,4 @@
-"""Where the sample data lies, and what several tests read of it once."""
+"""What several tests read of the sample data once."""
 
 from __future__ import annotations
 
@@ -10,16 +10,7 @@ from handrail.records import Conversation
 from handrail.sources import star
 from handrail.sources.star_guide import Guide
 from handrail.sources.star_turns import StarTurns, turns
-
-DATA = Path(__file__).resolve().parents[2] / "../shared/data"
-
-
-def need(*parts: str) -> Path:
-    """A data file, or a skip that says which one is absent."""
-    path = DATA.joinpath(*parts)
-    if not path.exists():
-        pytest.skip(f"sample data absent: {'/'.join(parts)}")
-    return path
+from tests.data import need
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,7 @@ import pytest
 
 from handrail.records import CheckResult, Message, RecordError
 from handrail.sources import abcd
-from tests.sources.conftest import need
+from tests.data import need
 
 
 @pytest.fixture(scope="module")

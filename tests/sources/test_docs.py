@@ -14,7 +14,7 @@ from handrail.records import Reply, Turn, read_jsonl, write_jsonl
 from handrail.sources.grading import CheckAssessor
 from handrail.sources.rejected import Candidate
 from handrail.sources.rules import load_playbook
-from tests.sources.conftest import need
+from tests.data import need
 
 DOCS = Path(__file__).parents[2] / "docs"
 

@@ -22,7 +22,7 @@ from handrail.records import (
 )
 from handrail.sources.registry import SOURCES, conversations, source
 from handrail.sources.transcripts import Mapping
-from tests.sources.conftest import need
+from tests.data import need
 
 
 def _talk(identity: str = "a", origin: str = "here") -> Conversation:

@@ -8,7 +8,7 @@ import pytest
 
 from handrail.records import CheckResult, Message, RecordError
 from handrail.sources import tau_bench
-from tests.sources.conftest import need
+from tests.data import need
 
 
 @pytest.mark.parametrize(

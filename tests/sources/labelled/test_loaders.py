@@ -20,8 +20,8 @@ from handrail.records import (
     write_jsonl,
 )
 from handrail.sources.labelled import LABELLED, Labelled, present
+from tests.data import need
 from tests.mangling import mangled
-from tests.sources.conftest import need
 from tests.sources.labelled import small
 
 
