@@ -24,6 +24,7 @@ BELOW_RECIPES = {
     "synthesis": {"records", "asking"},
     "judges": {"records", "asking"},
     "ranking": {"records"},
+    "rewards": {"records", "ranking"},
     "reports": {"records", "ranking"},
 }
 ALLOWED = BELOW_RECIPES | {
@@ -31,7 +32,7 @@ ALLOWED = BELOW_RECIPES | {
     "cli": {*BELOW_RECIPES, "recipes"},
 }
 # Packages that must load without the deep-learning stack.
-LIGHT = ("records", "world", "sources", "asking", "synthesis", "judges", "ranking", "reports")
+LIGHT = ("records", "world", "sources", "asking", "synthesis", "judges", "ranking", "rewards", "reports")
 # A part of a package that must, too: it may import these packages and, of its own, itself.
 LIGHT_PART, ITS_OWN = "sampling/server", {"records", "asking"}
 HEAVY = {"torch", "transformers", "peft", "accelerate", "safetensors"}

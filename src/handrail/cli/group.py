@@ -27,6 +27,7 @@ VERBS = {
     "data": "Convert, import, export, check, look at and filter records.",
     "synthesize": "Let a language model make training data.",
     "train": "Train a model on turns with feedback.",
+    "reward": "Reward models: data, training, scores, judging, choice.",
     "generate": "Write a model's replies to turns.",
     "judge": "Judge replies of two or more systems at the same turns.",
     "judge-eval": "Measure judges by comparisons that people judged too.",

@@ -129,11 +129,17 @@ class Playbook(Identified):
         return {g.id: g.check.result(pairs, reply) for g in self.guardrails if g.check is not None}
 
 
+def _is_one(weight: float) -> bool:
+    return weight == 1.0
+
+
 class Reply(Noun):
     """One reply at a turn, with the feedback that exists for it.
 
     `rank` 1 is best and ties are equal ranks; `rating` is on any scale that the data states;
     `labels` are named degrees in 0..1; `keeps` and `breaks` name guardrails of the playbook.
+    `weight` multiplies the reply's share of a loss: 1, and then not written, unless the data were
+    balanced by weights.
     """
 
     text: str
@@ -144,6 +150,7 @@ class Reply(Noun):
     desirable: bool | None = None
     keeps: tuple[str, ...] = ()
     breaks: tuple[str, ...] = ()
+    weight: float = Field(default=1.0, gt=0.0, allow_inf_nan=False, exclude_if=_is_one)
 
     @field_validator("text")
     @classmethod

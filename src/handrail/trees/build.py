@@ -157,6 +157,7 @@ def _tree_reply(number: int, turn: Turn, branch: Branch, best: int | None, trie:
         desirable=-1 if reply.desirable is None else int(reply.desirable),
         rank=-1 if reply.rank is None else reply.rank,
         rating=float("nan") if reply.rating is None else reply.rating,
+        weight=reply.weight,
     )
 
 

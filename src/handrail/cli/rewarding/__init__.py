@@ -1,0 +1,1 @@
+"""The commands of `handrail reward`, a file each."""

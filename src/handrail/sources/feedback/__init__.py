@@ -1,0 +1,1 @@
+"""Public data sets of replies with feedback: ranks, ratings, labels, votes; as turns."""
