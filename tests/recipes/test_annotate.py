@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from handrail import world
-from handrail.recipes import QuickstartSettings
+from handrail.recipes import QuickstartSettings, asked
 from handrail.recipes.annotate import annotate
 from handrail.recipes.flow1 import run_quickstart
 from handrail.recipes.language import ANSWERS, FlowModel, open_endpoint
@@ -111,7 +111,12 @@ def test_a_flow_from_bare_conversations_to_its_report(
     assert (tmp_path / "run" / "report.html").read_bytes() == before
 
 
-def test_a_model_that_errs_is_seen_to(tmp_path: Path, tiny_model: Path) -> None:
+def test_a_model_that_errs_is_seen_to(
+    tmp_path: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compared: list[Any] = []
+    whole = asked.compare_systems
+    monkeypatch.setattr(asked, "compare_systems", lambda *a: compared.append(a) or whole(*a))
     write_jsonl(tmp_path / "talks.jsonl", talks(40, playbook=True))
     llm = {"model": "world", "faults": {"wrong": 0.15, "refuse": 0.4}}
     settings = QuickstartSettings(
@@ -123,6 +128,7 @@ def test_a_model_that_errs_is_seen_to(tmp_path: Path, tiny_model: Path) -> None:
     shares = [one["share"]["estimate"] for one in told["against_the_oracle"].values()]
     assert min(shares) < 1.0
     assert any("refusal" in what for what in told["failed_judgements"])
+    assert len(compared) == 1  # the oracle's verdicts of the one seed, for page and summary both
 
 
 def test_the_playbooks_of_conversations_are_used_as_they_are(tmp_path: Path) -> None:

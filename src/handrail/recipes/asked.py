@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from handrail.ranking import (
     clusters_of,
     preferences,
 )
+from handrail.recipes.annotate import Annotated
 from handrail.recipes.language import FlowModel
 from handrail.recipes.outcome import HOW, Findings
 from handrail.records import JudgeError, Playbook, Turn, Usage, Verdict
@@ -28,38 +30,66 @@ from handrail.world.generator import PROVENANCE
 from handrail.world.playing.rules import known
 
 
-def language_sections(folder: Path, findings: Findings) -> list[Section]:
+@dataclass(frozen=True)
+class Language:
+    """What a flow found of its language model, reckoned once for the page and the summary.
+
+    `judged` judgements were asked for, of which `failed` counts those that failed, by what was
+    judged and why. `kept` are answers, tokens and cost by prompt, as the run's file of answers
+    holds them. `right`, by dimension, is empty outside the world.
+    """
+
+    name: str
+    annotated: Sequence[Annotated]
+    habits: Preferences
+    judged: int
+    failed: Counter[str]
+    kept: list[tuple[str, int, Usage, float | None]]
+    right: dict[str, Agreement]
+
+
+def find_language(folder: Path, findings: Findings) -> Language | None:
+    """What is to be told of the run's language model; None where there was none."""
+    outcomes = findings.outcomes
+    if not outcomes.settings.llm:
+        return None
+    alone = sum(len(judged) for run in findings.assessed for judged in run.values())
+    return Language(
+        name=outcomes.settings.llm["model"],
+        annotated=outcomes.annotated,
+        habits=_preferences(findings),
+        judged=alone + sum(map(len, findings.verdicts)),
+        failed=_failed(findings),
+        kept=FlowModel(outcomes.settings, folder).kept(),
+        right=_agreements(findings),
+    )
+
+
+def language_sections(found: Language | None) -> list[Section]:
     """The report's tables about the language model; none where there was none."""
-    if not findings.outcomes.settings.llm:
+    if found is None:
         return []
-    return [
-        _made(findings),
-        _habits(findings),
-        _failures(findings),
-        _spent(folder, findings),
-        _right(findings),
-    ]
+    return [_made(found), _habits(found), _failures(found), _spent(found), _right(found)]
 
 
-def language_facts(folder: Path, findings: Findings) -> dict[str, Any]:
+def language_facts(found: Language | None) -> dict[str, Any]:
     """The same for `summary.json`; nothing where there was no language model."""
-    if not findings.outcomes.settings.llm:
+    if found is None:
         return {}
-    habits = _preferences(findings)
     return {
         "language_model": {
-            "name": findings.outcomes.settings.llm["model"],
-            "annotated": {one.name: one.counts for one in findings.outcomes.annotated},
+            "name": found.name,
+            "annotated": {one.name: one.counts for one in found.annotated},
             "habits": {
                 name: one.as_dict()
                 for name, one in (
-                    ("flip_rate", habits.flips),
-                    ("tie_rate", habits.ties),
-                    ("first_preference", habits.first),
-                    ("length_preference", habits.longer),
+                    ("flip_rate", found.habits.flips),
+                    ("tie_rate", found.habits.ties),
+                    ("first_preference", found.habits.first),
+                    ("length_preference", found.habits.longer),
                 )
             },
-            "failed_judgements": dict(_failed(findings)),
+            "failed_judgements": dict(found.failed),
             "answers": [
                 {
                     "prompt": prompt,
@@ -68,22 +98,18 @@ def language_facts(folder: Path, findings: Findings) -> dict[str, Any]:
                     "completion_tokens": usage.completion_tokens,
                     "cost": cost,
                 }
-                for prompt, n, usage, cost in _totals(folder, findings)
+                for prompt, n, usage, cost in found.kept
             ],
             "against_the_oracle": {
                 dimension: {"share": one.share.as_dict(), "kappa": one.kappa.as_dict()}
-                for dimension, one in _agreements(findings).items()
+                for dimension, one in found.right.items()
             },
         }
     }
 
 
-def _made(findings: Findings) -> DataTable:
-    rows = [
-        [one.name, what, f"{n:,}"]
-        for one in findings.outcomes.annotated
-        for what, n in one.counts.items()
-    ]
+def _made(found: Language) -> DataTable:
+    rows = [[one.name, what, f"{n:,}"] for one in found.annotated for what, n in one.counts.items()]
     return DataTable(
         title="What the language model made of the conversations",
         columns=("File", "What", "How many"),
@@ -110,8 +136,8 @@ def _preferences(findings: Findings) -> Preferences:
     return preferences(verdicts, lengths, clusters, HOW)
 
 
-def _habits(findings: Findings) -> DataTable:
-    habits = _preferences(findings)
+def _habits(found: Language) -> DataTable:
+    habits = found.habits
     rows: list[list[str | float | Estimate]] = [
         ["the two orders disagree (flip rate), of comparisons", habits.flips],
         ["no preference for either reply, of verdicts", habits.ties],
@@ -141,30 +167,22 @@ def _failed(findings: Findings) -> Counter[str]:
     return Counter(dict(sorted(counts.items())))
 
 
-def _failures(findings: Findings) -> DataTable:
-    judged = sum(len(judged) for run in findings.assessed for judged in run.values())
-    judged += sum(map(len, findings.verdicts))
-    rows = [[what, f"{n:,}"] for what, n in _failed(findings).items()] or [["none", "0"]]
+def _failures(found: Language) -> DataTable:
+    rows = [[what, f"{n:,}"] for what, n in found.failed.items()] or [["none", "0"]]
     return DataTable(
         title="Judgements that failed",
         columns=("What, and why", "How many"),
         rows=rows,
-        note=f"Of {judged:,}. None of them counts as a verdict.",
+        note=f"Of {found.judged:,}. None of them counts as a verdict.",
     )
 
 
-def _totals(folder: Path, findings: Findings) -> list[tuple[str, int, Usage, float | None]]:
-    """Answers, tokens and cost by prompt, as the run's file of answers holds them."""
-    return FlowModel(findings.outcomes.settings, folder).kept()
-
-
-def _spent(folder: Path, findings: Findings) -> DataTable:
-    totals = _totals(folder, findings)
-    costs = [cost for *_, cost in totals]
+def _spent(found: Language) -> DataTable:
+    costs = [cost for *_, cost in found.kept]
     known_costs = [cost for cost in costs if cost is not None]
     whole = sum(known_costs) if len(known_costs) == len(costs) else None
-    usage = sum((one for _, _, one, _ in totals), Usage())
-    every = ("all", sum(n for _, n, _, _ in totals), usage, whole)
+    usage = sum((one for _, _, one, _ in found.kept), Usage())
+    every = ("all", sum(n for _, n, _, _ in found.kept), usage, whole)
     rows = [
         [
             prompt,
@@ -173,7 +191,7 @@ def _spent(folder: Path, findings: Findings) -> DataTable:
             f"{one.completion_tokens:,}",
             "not known" if cost is None else f"{cost:.2f}",
         ]
-        for prompt, n, one, cost in (*totals, every)
+        for prompt, n, one, cost in (*found.kept, every)
     ]
     return DataTable(
         title="What the language model was asked",
@@ -234,9 +252,9 @@ def _with_checks(turn: Turn) -> Turn:
     return turn.model_copy(update={"playbook": Playbook(guardrails=tuple(rules))})
 
 
-def _right(findings: Findings) -> DataTable:
+def _right(found: Language) -> DataTable:
     rows: list[list[str | float | Estimate]] = [
-        [dimension, one.share, one.kappa] for dimension, one in _agreements(findings).items()
+        [dimension, one.share, one.kappa] for dimension, one in found.right.items()
     ]
     return DataTable(
         title="The language model against the oracle",

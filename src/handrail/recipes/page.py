@@ -7,7 +7,7 @@ from typing import Any
 
 from handrail.ranking import Estimate
 from handrail.recipes.acts import PUBLISHED
-from handrail.recipes.asked import language_facts, language_sections
+from handrail.recipes.asked import Language, find_language, language_facts, language_sections
 from handrail.recipes.corpus import paired
 from handrail.recipes.outcome import Findings, Outcomes, find, keep
 from handrail.recipes.retrieval import unranked
@@ -58,13 +58,14 @@ def conclude(run: Run, outcomes: Outcomes) -> dict[str, Any]:
 def write_page(folder: Path, findings: Findings) -> dict[str, Any]:
     """Write `report.html` and `summary.json`; returns the summary."""
     outcomes = findings.outcomes
+    language = find_language(folder, findings)
     first = outcomes.seeds[0]
     pairs = [one.feedback_pairs for one in outcomes.seeds if one.feedback_pairs is not None]
     report = Report(
         title=f"{outcomes.title}: {outcomes.data}",
         subtitle=f"{outcomes.aligned} against {outcomes.sft}, and {len(outcomes.systems)} systems "
         "on the same turns",
-        sections=sections(folder, findings),
+        sections=sections(findings, language),
         facts={
             "training turns": f"{len(first.corpus.train):,}",
             "with a better and a worse reply": f"{paired(first.corpus.train):,}",
@@ -94,7 +95,7 @@ def write_page(folder: Path, findings: Findings) -> dict[str, Any]:
             "left_out": left_out(findings),
             **({"feedback_pairs": pairs} if pairs else {}),
             **_replies_found(findings),
-            **language_facts(folder, findings),
+            **language_facts(language),
             "report": str(folder / "report.html"),
         },
     )
@@ -108,7 +109,7 @@ def _pairs_made(pairs: list[int]) -> dict[str, str]:
     return {"pairs from the bot's own replies, by seed": counts} if pairs else {}
 
 
-def sections(folder: Path, findings: Findings) -> list[Section]:
+def sections(findings: Findings, language: Language | None) -> list[Section]:
     """The page's parts in the order in which they are read."""
     outcomes = findings.outcomes
     labels = {(a, b): where for a, b, where in outcomes.pairs if where}
@@ -134,7 +135,7 @@ def sections(folder: Path, findings: Findings) -> list[Section]:
         Examples(_examples(findings)),
         LeftOut(_skips(findings), _counts(findings)),
         JudgeQuality(findings.comparisons, judge=outcomes.judge),
-        *language_sections(folder, findings),
+        *language_sections(language),
     ]
 
 
