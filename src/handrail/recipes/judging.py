@@ -10,7 +10,7 @@ import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from handrail.judges import AssessorJudge, assess_systems, compare_systems
 from handrail.judges.compare import Progress
@@ -20,12 +20,13 @@ from handrail.recipes.run import Run, digest_records, read_json, write_json
 from handrail.records import (
     DIMENSIONS,
     Assessment,
-    BatchAssessor,
     HandrailWarning,
     JudgeError,
     Reply,
     Verdict,
 )
+
+_Record = TypeVar("_Record", Assessment, Verdict)
 
 
 @dataclass(frozen=True)
@@ -101,8 +102,7 @@ def _judge(
     told: tuple[Progress, Progress],
 ) -> Judged:
     judge = AssessorJudge(corpus.assessor)
-    able = corpus.assessor if isinstance(corpus.assessor, BatchAssessor) else judge
-    alone = Judged(assess_systems(corpus.test, texts, able, told[0]), [])
+    alone = Judged(assess_systems(corpus.test, texts, judge, told[0]), [])
     verdicts = compare_systems(
         corpus.test, texts, corpus.judge or judge, pairs, alone.dimensions, progress=told[1]
     )
@@ -122,13 +122,10 @@ def _plain(one: Judged) -> dict[str, Any]:
 
 
 def _read(plain: dict[str, Any]) -> Judged:
-    def assessment(row: dict[str, Any]) -> Assessment | JudgeError:
-        return Assessment(**row["is"]) if "is" in row else JudgeError(**row["error"])
-
-    def verdict(row: dict[str, Any]) -> Verdict | JudgeError:
-        return Verdict(**row["is"]) if "is" in row else JudgeError(**row["error"])
+    def record(kind: type[_Record], row: dict[str, Any]) -> _Record | JudgeError:
+        return kind(**row["is"]) if "is" in row else JudgeError(**row["error"])
 
     return Judged(
-        {name: [assessment(row) for row in plain["assessed"][name]] for name in plain["systems"]},
-        [verdict(row) for row in plain["verdicts"]],
+        {n: [record(Assessment, row) for row in plain["assessed"][n]] for n in plain["systems"]},
+        [record(Verdict, row) for row in plain["verdicts"]],
     )
