@@ -141,7 +141,8 @@ def test_the_playbooks_of_conversations_are_used_as_they_are(tmp_path: Path) -> 
     # What it will take is told first.
     about = re.match(r"([\d,]+) requests, about [\d,]+ prompt tokens.*0.00 USD", notes[0])
     assert about is not None
-    asked = made[0].asked["requests"]
+    facts = json.loads((tmp_path / "run/stages/annotated/annotated.json").read_text("utf-8"))
+    asked = facts["asked"]["requests"]
     assert asked / 2 < int(about[1].replace(",", "")) < asked * 2
     turns = read_jsonl(given.conversations, Turn).records
     books = {c.id: c.playbook for c in talks(6, playbook=True)}

@@ -12,12 +12,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from handrail import world
 from handrail.judges import ModelAssessor
 from handrail.recipes import star
-from handrail.recipes.language import FlowModel, check_options, prompts_of
+from handrail.recipes.language import ANNOTATING, FlowModel, check_options, prompts_of
 from handrail.recipes.overlap import refuse_same_file
 from handrail.recipes.own import read_talks
 from handrail.recipes.run import Run, digest_records, read_json, write_json
@@ -39,20 +38,15 @@ from handrail.synthesis import (
 
 _WORLD_SEED = 700_000_000  # far from the seeds of all turns that the world makes itself
 _POINTS = 5  # of a conversation of the world, at least, as counted on 300 of them
-_TASKS = ("guardrails", "tags", "tag_check", "merge", "violate", "assess")
 
 
 @dataclass(frozen=True)
 class Annotated:
-    """What the model made of one file of conversations, for the report.
-
-    `counts` are conversations, guardrails, tags, points; `asked` what it cost to find them.
-    """
+    """What the model made of one file of conversations: guardrails, tags, points, by `counts`."""
 
     name: str
     turns: Path
     counts: dict[str, int]
-    asked: dict[str, Any]
     skipped: tuple[Skip, ...]
 
 
@@ -119,7 +113,7 @@ def _stage(
     inputs = {
         "conversations": digest_records(talks),
         "model": settings.llm["model"],
-        "prompts": [prompts[task].label for task in _TASKS],
+        "prompts": [prompts[task].label for task in ANNOTATING],
         "faults": settings.llm.get("faults"),
     }
 
@@ -163,7 +157,7 @@ def _stage(
     folder = run.stage(stage, inputs, make)
     facts = read_json(folder / "annotated.json")
     skips = (*read, *(Skip(**one) for one in facts["skipped"]))
-    return Annotated(name, folder / "turns.jsonl", dict(facts["counts"]), facts["asked"], skips)
+    return Annotated(name, folder / "turns.jsonl", dict(facts["counts"]), skips)
 
 
 def _counts(found: Found, broken: Broken) -> dict[str, int]:

@@ -29,7 +29,9 @@ if TYPE_CHECKING:
     from handrail.sampling.server import Endpoint, EndpointSettings, Prices
 
 WORLD = "world"  # the care world plays the model
-TASKS = ("guardrails", "tags", "tag_check", "merge", "violate", "assess", "bins")  # of a flow
+# Prompts of a flow: those that annotate conversations, and the one that compares replies.
+ANNOTATING = ("guardrails", "tags", "tag_check", "merge", "violate", "assess")
+TASKS = (*ANNOTATING, "bins")
 ANSWERS = "answers.sqlite"  # of a run, in its folder
 _APART = ("prices", "prompts", "faults")  # options that are not the endpoint's own
 # What an endpoint refuses of one question, whenever it is asked.
