@@ -20,6 +20,7 @@ from handrail.records import (
     SettingError,
     Spent,
     Turn,
+    score_each,
 )
 
 if TYPE_CHECKING:
@@ -116,7 +117,6 @@ def _graded(grader: Grader) -> Callable[[Replies, AskProgress | None], list[floa
 def _scored(judge: Any) -> Callable[[Replies, AskProgress | None], list[float | JudgeError]] | None:
     """What a reward model's judge or a rule of length prefers, as numbers that order replies."""
     from handrail.judges import RewardJudge, RuleJudge
-    from handrail.judges.reward import BatchScorer
 
     sign = (
         {"length": 1.0, "shorter": -1.0}.get(judge.rule) if isinstance(judge, RuleJudge) else None
@@ -127,10 +127,7 @@ def _scored(judge: Any) -> Callable[[Replies, AskProgress | None], list[float | 
     def grade(replies: Replies, progress: AskProgress | None) -> list[float | JudgeError]:
         if sign is not None:
             return [sign * len(reply) for _, reply in replies]
-        if isinstance(judge.scorer, BatchScorer):
-            scores = judge.scorer.score_all(replies, progress)
-        else:
-            scores = [judge.scorer.score(turn, [reply])[0] for turn, reply in replies]
+        scores = score_each(judge.scorer, replies, progress)
         return [
             score if math.isfinite(score) else _no_number(turn, judge.name, score)
             for (turn, _), score in zip(replies, scores, strict=True)

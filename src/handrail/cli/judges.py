@@ -63,7 +63,7 @@ def make_judge(
         spec: "oracle" (the care world's), "rules" (the checks of each playbook), "auto" (the
             oracle where all of `turns` are the care world's, else the rules), "rule:NAME" (checks,
             length, shorter, first, random), "model:NAME" (a language model), "reward:PATH" (a
-            reward model by folder or hub name).
+            reward model by folder or hub name, or what else `open_scorer` takes).
         protocol: how a language model judges: bins, assess, helpful, leaderboard, mt-pair compare
             two replies; mt-single, rubric, refusal, safety grade one.
         open_model: gives the model of a name; by default `handrail.cli.llm.open_model`.
@@ -87,10 +87,10 @@ def make_judge(
     if kind == "rule":
         return _rule(name, given)
     if kind == "reward":
+        from handrail.cli.rewarding.scorers import open_scorer
         from handrail.judges import RewardJudge
-        from handrail.models.reward import load_reward
 
-        return RewardJudge(load_reward(name), given.margin)
+        return RewardJudge(open_scorer(name), given.margin)
     check_protocol(protocol)
     if protocol == "rubric" and given.rubric is None:
         raise SettingError(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
 
 from handrail.records import (
     AskProgress,
@@ -15,18 +14,10 @@ from handrail.records import (
     Scorer,
     Turn,
     Verdict,
+    score_each,
 )
 
 PREFERENCE = ("preference",)
-
-
-@runtime_checkable
-class BatchScorer(Scorer, Protocol):
-    """A scorer that scores replies to many turns at once, as a model with batches does."""
-
-    def score_all(
-        self, replies: Sequence[tuple[Turn, str]], progress: AskProgress | None = None
-    ) -> list[float]: ...
 
 
 @dataclass
@@ -60,23 +51,13 @@ class RewardJudge:
             for one in comparisons
             for reply in (one.first, one.second)
         }
-        scores = dict(zip(shown, self._scores(list(shown.values()), progress), strict=True))
+        scores = dict(
+            zip(shown, score_each(self.scorer, list(shown.values()), progress), strict=True)
+        )
         return [
             self._verdict(one, scores[one.turn.id, one.first], scores[one.turn.id, one.second])
             for one in comparisons
         ]
-
-    def _scores(
-        self, replies: Sequence[tuple[Turn, str]], progress: AskProgress | None
-    ) -> list[float]:
-        if isinstance(self.scorer, BatchScorer):
-            return self.scorer.score_all(replies, progress)
-        scores: list[float] = []
-        for turn, reply in replies:
-            scores += self.scorer.score(turn, [reply])
-            if progress is not None:
-                progress(len(scores), len(replies))
-        return scores
 
     def _verdict(self, one: Comparison, first: float, second: float) -> Verdict | JudgeError:
         told = {

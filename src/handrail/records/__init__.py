@@ -31,6 +31,7 @@ from handrail.records.protocols import (
     Assessor,
     BatchAssessor,
     BatchJudge,
+    BatchScorer,
     Comparison,
     Embedder,
     Grader,
@@ -40,6 +41,7 @@ from handrail.records.protocols import (
     SamplingParams,
     Scorer,
 )
+from handrail.records.scoring import score_each
 from handrail.records.store import Loaded, atomic_write, read_jsonl, write_jsonl
 from handrail.records.types import (
     Conversation,
@@ -61,6 +63,7 @@ __all__ = [
     "Assessor",
     "BatchAssessor",
     "BatchJudge",
+    "BatchScorer",
     "Check",
     "CheckResult",
     "Comparison",
@@ -108,6 +111,7 @@ __all__ = [
     "nearest",
     "no_assessment",
     "read_jsonl",
+    "score_each",
     "unknown_setting",
     "write_jsonl",
 ]

@@ -59,6 +59,18 @@ class Scorer(Protocol):
 
 
 @runtime_checkable
+class BatchScorer(Scorer, Protocol):
+    """A scorer that scores replies to many turns at once, as a model with batches does.
+
+    NaN stands for a reply without a score (too long for the model).
+    """
+
+    def score_all(
+        self, replies: Sequence[tuple[Turn, str]], progress: AskProgress | None = None
+    ) -> list[float]: ...
+
+
+@runtime_checkable
 class Assessor(Protocol):
     """Judges one reply by itself: which guardrails it keeps and breaks, natural, grounded."""
 
