@@ -1,0 +1,288 @@
+"""Ratings in 0..1 from what annotators gave: several labels with weights, or one on a scale.
+
+Absolute reward models learn one number per reply. Open Assistant's replies carry several labels,
+each a degree in 0..1; a weighted sum makes one of them (RLHF thesis, section 5.3.1).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from handrail.records import RecordError, Reply, SettingError, Skip, Turn
+from handrail.records.errors import nearest_name
+from handrail.records.store import OnError
+
+Scaling = Literal["affine", "raw"]
+UNIT = "0..1"  # how turns state the scale of ratings that models are trained on
+
+# The thesis's weights w2 and w3, as it gives them, and its choice in the end: quality alone.
+PRESETS: dict[str, dict[str, float]] = {
+    "quality": {"quality": 1.0},
+    "w2": {
+        "violence": -0.05,
+        "creativity": 0.15,
+        "helpfulness": 0.25,
+        "humor": 0.05,
+        "toxicity": -0.1,
+        "quality": 0.4,
+    },
+    "w3": {
+        "violence": 0.0,
+        "creativity": 0.15,
+        "helpfulness": 0.35,
+        "humor": 0.0,
+        "toxicity": -0.1,
+        "quality": 0.4,
+    },
+}
+
+
+@dataclass(frozen=True)
+class LabelWeights:
+    """How labels make one rating: their sum, each times its weight.
+
+    `scaling` "affine" maps the sum from its smallest and largest possible value (the sum of the
+    negative weights, that of the positive ones) to 0 and 1, so that every rating is valid and
+    `quality` alone is itself. "raw" leaves the sum as it is, as the thesis seems to: w2 then
+    reaches from -0.15 to 0.85. A label with weight 0 need not be there.
+    """
+
+    weights: Mapping[str, float]
+    name: str = "own weights"
+    scaling: Scaling = "affine"
+
+    def __post_init__(self) -> None:
+        if self.scaling not in ("affine", "raw"):
+            raise SettingError(f"unknown scaling '{self.scaling}'", "Give affine or raw")
+        for label, weight in self.weights.items():
+            if not _finite(weight):
+                raise SettingError(
+                    f"the weight of '{label}' is {weight!r}, which is no finite number",
+                    "Write lines of `label: number`",
+                )
+        if not self.needed:
+            raise SettingError("no label has a weight", "Give at least one label a weight")
+
+    @property
+    def needed(self) -> tuple[str, ...]:
+        """The labels that count: those with a weight other than 0."""
+        return tuple(label for label, weight in self.weights.items() if weight)
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """The smallest and the largest sum that labels in 0..1 can have."""
+        values = self.weights.values()
+        return math.fsum(w for w in values if w < 0), math.fsum(w for w in values if w > 0)
+
+    def rating(self, labels: Mapping[str, float]) -> float:
+        """The rating of a reply with these labels, which must hold all that are `needed`."""
+        total = math.fsum(self.weights[label] * labels[label] for label in self.needed)
+        if self.scaling == "raw":
+            return total
+        low, high = self.bounds
+        return min(1.0, max(0.0, (total - low) / (high - low)))  # rounding may leave 0..1
+
+
+def _finite(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def label_weights(
+    weights: str | Mapping[str, float] | LabelWeights, scaling: Scaling = "affine"
+) -> LabelWeights:
+    """A preset by name ("quality", "w2", "w3"), or a mapping from label to weight.
+
+    Raises:
+        SettingError: an unknown preset, no weight, or one that is no finite number.
+    """
+    if isinstance(weights, LabelWeights):
+        return weights
+    if isinstance(weights, str):
+        if weights not in PRESETS:
+            raise SettingError(
+                f"there are no label weights '{weights}'",
+                f"Known are {', '.join(PRESETS)}; or name a YAML file with lines of "
+                "`label: number` (in Python: a mapping)",
+            )
+        return LabelWeights(PRESETS[weights], weights, scaling)
+    return LabelWeights(dict(weights), scaling=scaling)
+
+
+@dataclass(frozen=True)
+class Scale:
+    """From the worst rating to the best: 1 to 5, say. Turns state it as tags["scale"] "1..5"."""
+
+    low: float
+    high: float
+
+    @classmethod
+    def parse(cls, text: str) -> Scale:
+        """The scale that "1..5" or "1,5" names.
+
+        Raises:
+            SettingError: anything else, or a best that is not above the worst.
+        """
+        ends = text.replace("..", ",").split(",")
+        try:
+            low, high = (float(end) for end in ends)
+        except ValueError:
+            low = high = math.nan
+        if not (math.isfinite(low) and math.isfinite(high) and low < high):
+            raise SettingError(
+                f"'{text}' is no scale", "Write the worst and the best rating, as in 1..5"
+            )
+        return cls(low, high)
+
+    @property
+    def name(self) -> str:
+        """As turns state it."""
+        return f"{self.low:g}..{self.high:g}"
+
+    def unit(self, value: float) -> float | None:
+        """A rating on the scale as a share of it, 0 the worst; None where it is not on it."""
+        if not self.low <= value <= self.high:  # also NaN
+            return None
+        return (value - self.low) / (self.high - self.low)
+
+
+@dataclass
+class Rated:
+    """Turns with ratings in 0..1; `rated` replies have one, `skipped` counts those without."""
+
+    turns: list[Turn]
+    rated: int = 0
+    skipped: list[Skip] = field(default_factory=list)
+    how: str = ""
+
+
+def rate_by_labels(
+    turns: Iterable[Turn],
+    weights: str | Mapping[str, float] | LabelWeights = "quality",
+    *,
+    scaling: Scaling = "affine",
+    on_missing: OnError = "stop",
+) -> Rated:
+    """The turns with each reply's rating made of its labels; whatever rating it had is gone.
+
+    Args:
+        turns: with `Reply.labels`.
+        weights: a preset, a mapping, or `LabelWeights` (which bring their own scaling).
+        scaling: "affine" brings sums to 0..1; "raw" leaves them, and one outside 0..1 is a fault.
+        on_missing: a reply that lacks a label: "stop", or "skip" leaves it without a rating
+            (never with 0) and counts it.
+
+    Raises:
+        SettingError: weights that cannot be, or name a label that no reply has.
+        RecordError: a reply lacks a label, or its raw sum is no valid rating; names the first.
+    """
+    listed, how = list(turns), label_weights(weights, scaling)
+    known = {name for turn in listed for reply in turn.replies for name in reply.labels}
+    for label in how.needed:
+        if label not in known:
+            raise SettingError(
+                f"no reply has a label '{label}', which the weights name",
+                "The data has no labels" if not known else f"In the data {_known(label, known)}",
+            )
+
+    def rating(_turn: Turn, reply: Reply) -> float | str:
+        lacks = [label for label in how.needed if label not in reply.labels]
+        if lacks:
+            return f"the reply has no label {' and '.join(map(repr, lacks))}"
+        value = how.rating(reply.labels)
+        return value if 0 <= value <= 1 else f"the weighted sum {value:.4g} is not within 0 to 1"
+
+    found = _rate(listed, rating, on_missing, "--on-missing skip (on_missing='skip' in Python)")
+    told = "" if how.scaling == "affine" else ", the sum as it is"
+    found.how = f"labels by {how.name}{told}"
+    return found
+
+
+def _known(label: str, known: set[str]) -> str:
+    return nearest_name(label, known) if len(known) > 12 else f"are {', '.join(sorted(known))}"
+
+
+def rate_by_scale(
+    turns: Iterable[Turn],
+    scale: str | Scale | None = None,
+    *,
+    on_bad: OnError = "stop",
+    labels: str = "",
+) -> Rated:
+    """The turns with ratings in 0..1, from those that they have on a scale.
+
+    Args:
+        turns: with `Reply.rating`, on the scale that their tag "scale" states; without one the
+            ratings are in 0..1 already.
+        scale: of all turns, whatever they state.
+        on_bad: a rating that is NaN or outside the scale, or a reply without one: "stop", or
+            "skip" leaves the reply without a rating and counts it.
+        labels: a label in 0..1 that rates the replies which have no rating ("quality", say).
+
+    Raises:
+        SettingError: a scale that is none.
+        RecordError: a rating that is not on its scale, or none; names turn, reply and value.
+    """
+    listed = list(turns)
+    given = Scale.parse(scale) if isinstance(scale, str) else scale
+    scales: dict[str, Scale] = {}
+    for turn in listed if given is None else ():
+        text = turn.tags.get("scale", UNIT)
+        try:
+            scales[text] = scales.get(text) or Scale.parse(text)
+        except SettingError as error:
+            where = f"turn '{turn.id}', tags.scale"
+            raise SettingError(error.problem, error.mend, where) from None
+
+    def rating(turn: Turn, reply: Reply) -> float | str:
+        if reply.rating is None:
+            return reply.labels.get(labels, "the reply has no rating")
+        on = given or scales[turn.tags.get("scale", UNIT)]
+        value = on.unit(reply.rating)
+        if value is None:
+            return f"the rating {reply.rating:g} is not on the scale {on.name}"
+        return value
+
+    found = _rate(listed, rating, on_bad, "--on-missing skip (on_bad='skip' in Python)")
+    names = sorted({given.name} if given else {s.name for s in scales.values()})
+    found.how = f"ratings on {' and '.join(names)}"
+    if labels and any(r.rating is None and labels in r.labels for t in listed for r in t.replies):
+        found.how += f", else the label {labels}"
+    return found
+
+
+def _rate(
+    turns: Sequence[Turn],
+    rating: Callable[[Turn, Reply], float | str],
+    on_fault: OnError,
+    skipping: str,
+) -> Rated:
+    """Each reply with its rating; `rating` gives a text, the reason, where there is none.
+
+    Raises:
+        RecordError: with on_fault="stop", the first fault and how many there are.
+    """
+    made = Rated([])
+    for turn in turns:
+        replies: list[Reply] = []
+        for i, reply in enumerate(turn.replies):
+            value = rating(turn, reply)
+            if isinstance(value, str):
+                where = f"turn '{turn.id}', replies.{i}"
+                made.skipped.append(Skip(what="rating", reason=value, where=where))
+            made.rated += not isinstance(value, str)
+            update = {"rating": None if isinstance(value, str) else value}
+            replies.append(reply.model_copy(update=update))
+        update_turn = {"replies": tuple(replies), "tags": {**turn.tags, "scale": UNIT}}
+        made.turns.append(turn.model_copy(update=update_turn) if replies else turn)
+    if made.skipped and on_fault == "stop":
+        first, more = made.skipped[0], len(made.skipped) - 1
+        others = f" ({more:,} more {'reply has a' if more == 1 else 'replies have such a'} fault)"
+        raise RecordError(
+            first.reason + (others if more else ""),
+            f"Mend the data, or leave such replies unrated and counted with {skipping}",
+            first.where,
+        )
+    return made
