@@ -161,6 +161,8 @@ def test_latency_stays_within_its_jitter() -> None:
         ({"rate_limit_share": 0.6, "fail": 0.6}, "add up to more than 1"),
         ({"latency_ms": -1}, "latency_ms is -1"),
         ({"wrong": float("nan")}, "wrong is nan"),
+        ({"wrong": "often"}, "wrong is often"),
+        ({"die_after": "soon"}, "die_after is soon"),
     ],
 )
 def test_rates_out_of_range_are_refused(settings: dict, problem: str) -> None:

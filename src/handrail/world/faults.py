@@ -65,13 +65,13 @@ class Faults:
 
     def __post_init__(self) -> None:
         for name in (*_ANSWER, *_TRANSPORT, "latency_jitter"):
-            if not 0.0 <= getattr(self, name) <= 1.0:
-                raise SettingError(
-                    f"{name} is {getattr(self, name)}", "Give a share from 0 to 1", "faults"
-                )
+            value = getattr(self, name)
+            if not (isinstance(value, int | float) and 0.0 <= value <= 1.0):
+                raise SettingError(f"{name} is {value}", "Give a share from 0 to 1", "faults")
         for name in ("retry_after", "latency_ms", "die_after"):
-            if not getattr(self, name) >= 0:
-                raise SettingError(f"{name} is {getattr(self, name)}", "Give 0 or more", "faults")
+            value = getattr(self, name)
+            if not (isinstance(value, int | float) and value >= 0):
+                raise SettingError(f"{name} is {value}", "Give 0 or more", "faults")
         for names in (_ANSWER, _TRANSPORT):
             if sum(getattr(self, name) for name in names) > 1 + 1e-9:
                 raise SettingError(
