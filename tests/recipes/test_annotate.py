@@ -13,7 +13,7 @@ from handrail import world
 from handrail.recipes import QuickstartSettings, asked
 from handrail.recipes.annotate import annotate
 from handrail.recipes.flow1 import run_quickstart
-from handrail.recipes.language import ANSWERS, FlowModel, open_endpoint
+from handrail.recipes.language import ANSWERS, FlowModel, check_options
 from handrail.recipes.own import read_talks
 from handrail.recipes.run import Run
 from handrail.records import (
@@ -192,7 +192,10 @@ def test_another_world_has_other_answers(tmp_path: Path) -> None:
     ("llm", "told"),
     [
         ({"base_url": "http://localhost:1/v1"}, "names no model"),
+        ({"model": "openai:"}, "names no model"),
         ({"model": "world", "in_fligt": 3}, "Did you mean 'in_flight'"),
+        ({"model": "world", "cache": "x"}, "there is no setting 'cache'"),
+        ({"model": "world", "faults": 0.5}, "'faults' cannot be 0.5"),
         ({"model": "nobody", "max_cost": 1.0}, "no price for 'nobody'"),
         ({"model": "world", "prompts": "nowhere"}, "no folder nowhere"),
         ({"model": "world", "prices": "nowhere.yaml"}, "nowhere.yaml"),
@@ -217,9 +220,21 @@ def test_a_prompt_that_cannot_be_used_is_met_before_the_first_question(tmp_path:
     assert not (tmp_path / "run").exists()
 
 
-def test_only_the_world_errs_on_purpose(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "llm", [{"model": "gpt-x"}, {"model": "world", "base_url": "http://localhost:1/v1"}]
+)
+def test_only_the_world_errs_on_purpose(llm: dict[str, Any]) -> None:
     with pytest.raises(SettingError, match="errs on purpose"):
-        open_endpoint("gpt-x", {"faults": {"wrong": 0.5}}, tmp_path / ANSWERS)
+        check_options(QuickstartSettings(llm={**llm, "faults": {"wrong": 0.5}}))
+
+
+def test_a_models_price_is_known_by_either_of_its_names(tmp_path: Path) -> None:
+    names = [
+        FlowModel(QuickstartSettings(llm={"model": model, "max_cost": 1.0}), tmp_path).name
+        for model in ("gpt-4o-mini", "openai:gpt-4o-mini")
+    ]
+    assert set(names) == {"gpt-4o-mini"}
+    check_options(QuickstartSettings(llm={"model": "openai:gpt-4o-mini", "max_cost": 1.0}))
 
 
 def test_what_was_paid_for_stays_when_a_flow_is_stopped(

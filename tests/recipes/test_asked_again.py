@@ -52,7 +52,7 @@ def opened(monkeypatch: pytest.MonkeyPatch, dying: Any) -> None:
     from handrail.recipes import language
 
     whole = language.open_endpoint
-    monkeypatch.setattr(language, "open_endpoint", lambda *args: dying(whole(*args)))
+    monkeypatch.setattr(language, "open_endpoint", lambda *args, **own: dying(whole(*args, **own)))
 
 
 def test_conversations_that_were_not_all_asked_about_are_no_stage(

@@ -137,28 +137,19 @@ def open_model(
         HandrailError: a setting or file that cannot be used. A wrong key, name or address shows
             with the first question.
     """
-    from handrail.records import SettingError
-    from handrail.sampling.server import AnswerCache, Endpoint, EndpointSettings, Prices
+    from handrail.cli.verb import assignments
+    from handrail.recipes.opening import WORLD, model_name, open_endpoint
 
-    model = name.removeprefix("openai:")
-    if not model:
-        raise SettingError(f"'{name}' names no model", "Write openai:NAME")
-    kind, _, faults = model.partition(":")
-    world = kind == "world" and "base_url" not in settings
-    if world:
-        settings["base_url"] = "http://localhost/v1"  # until the limits are seen to be sound
-    made = EndpointSettings.of(model=model, **settings)
-    table = prices if isinstance(prices, Prices) else Prices.read(prices)
-    Endpoint(made, None, table)  # refuses a limit without a price before a server is started
-    if no_cache or (cache is None and world):
-        kept = None
-    elif isinstance(cache, AnswerCache):
-        kept = cache
-    else:
-        kept = AnswerCache(default_cache() if cache is None else cache)
-    if world:
-        made = made.model_copy(update={"base_url": _world_url(model, faults)})
-    return Endpoint(made, kept, table)
+    model = model_name(name)
+    kind, _, given = model.partition(":")
+    faults = None
+    if kind == WORLD and settings.get("base_url") is None:
+        faults = assignments([pair for pair in given.split(",") if pair])
+    if no_cache:
+        cache = None
+    elif cache is None and faults is None:
+        cache = default_cache()
+    return open_endpoint(model, cache, prices, faults, **settings)
 
 
 def open_sampler(model: str, prompts: str | Path | None = None, **llm: Any) -> ServerSampler:
@@ -240,18 +231,3 @@ def spent_lines(spent: Spent) -> list[str]:
             f"{count(sum(spent.failures.values()), 'question')} without an answer: {kinds}"
         )
     return lines
-
-
-def _world_url(model: str, faults: str) -> str:
-    """The base URL of a care world's server in this process, started for it."""
-    import atexit
-    from contextlib import ExitStack
-
-    from handrail.cli.verb import assignments
-    from handrail.world.serve import serving
-
-    chosen = assignments([pair for pair in faults.split(",") if pair])
-    stack = ExitStack()
-    url = stack.enter_context(serving(model, **chosen))
-    atexit.register(stack.close)
-    return url

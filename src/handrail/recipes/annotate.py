@@ -61,7 +61,7 @@ def annotate(run: Run, settings: FlowSettings) -> tuple[FlowSettings, list[Annot
     """
     if not settings.llm:
         return settings, []
-    check_options(settings.llm["model"], {k: v for k, v in settings.llm.items() if k != "model"})
+    check_options(settings)
     if settings.conversations and star.reads(settings):
         return settings, []
     refuse_same_file(settings)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import atexit
 import re
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from handrail.asking import Prompts
 from handrail.judges import BinsJudge, ModelAssessor
+from handrail.recipes.opening import WORLD, check_endpoint, model_name, open_endpoint
 from handrail.recipes.run import digest
 from handrail.recipes.settings import FlowSettings
 from handrail.records import (
@@ -26,14 +26,13 @@ from handrail.records import (
 )
 
 if TYPE_CHECKING:
-    from handrail.sampling.server import Endpoint, EndpointSettings, Prices
+    from handrail.sampling.server import Endpoint
 
-WORLD = "world"  # the care world plays the model
 # Prompts of a flow: those that annotate conversations, and the one that compares replies.
 ANNOTATING = ("guardrails", "tags", "tag_check", "merge", "violate", "assess")
 TASKS = (*ANNOTATING, "bins")
 ANSWERS = "answers.sqlite"  # of a run, in its folder
-_APART = ("prices", "prompts", "faults")  # options that are not the endpoint's own
+_APART = ("model", "prices", "prompts", "faults")  # options that are not the endpoint's own
 # What an endpoint refuses of one question, whenever it is asked.
 _LASTING = re.compile(r"HTTP (?!408|409|425|429)4\d\d\b|the request cannot be sent")
 
@@ -67,6 +66,36 @@ def refuse_unasked(failures: Sequence[Failure | JudgeError], where: str = "") ->
         )
 
 
+@dataclass(frozen=True)
+class _Options:
+    """How a flow's model is opened. `own` are the endpoint's own settings.
+
+    `faults`, those of the care world, are None where it does not play the model.
+    """
+
+    model: str
+    prices: str | None
+    faults: Mapping[str, Any] | None
+    own: dict[str, Any]
+
+    @classmethod
+    def of(cls, settings: FlowSettings) -> _Options:
+        """The options of a flow that has a language model.
+
+        Raises:
+            SettingError: no name, or faults of another model than the world.
+        """
+        llm = settings.llm
+        own = {key: value for key, value in llm.items() if key not in _APART}
+        model, faults = model_name(llm["model"]), llm.get("faults")
+        played = model == WORLD and own.get("base_url") is None
+        if faults is not None and not played:
+            raise SettingError("only the care world errs on purpose", "Leave out 'faults'")
+        if not isinstance(faults or {}, Mapping):
+            raise SettingError(f"'faults' cannot be {faults!r}", 'Write {"wrong": 0.1}')
+        return cls(model, llm.get("prices"), (faults or {}) if played else None, own)
+
+
 class FlowModel:
     """A `LanguageModel` that is opened with its first question.
 
@@ -77,12 +106,11 @@ class FlowModel:
 
     def __init__(self, settings: FlowSettings, folder: Path, *, whole: bool = False) -> None:
         """`whole`: questions that were not asked are an error."""
-        self._options = dict(settings.llm)
+        self._options = _Options.of(settings)
         self._folder, self._whole = folder, whole
-        self._model = str(self._options.pop("model")).removeprefix("openai:")
-        faults = self._options.get("faults")
-        errs = ",".join(f"{name}={rate}" for name, rate in sorted((faults or {}).items()))
-        self.name = f"{self._model}:{errs}" if errs else self._model
+        model, faults = self._options.model, self._options.faults or {}
+        errs = ",".join(f"{name}={rate}" for name, rate in sorted(faults.items()))
+        self.name = f"{model}:{errs}" if errs else model
         self._answers = folder / (f"answers-{digest(faults)}.sqlite" if faults else ANSWERS)
         self._opened: Endpoint | None = None
 
@@ -111,14 +139,17 @@ class FlowModel:
 
     def _open(self) -> Endpoint:
         if self._opened is None:
-            self._opened = open_endpoint(self._model, self._options, self._answers)
+            how = self._options
+            self._opened = open_endpoint(
+                how.model, self._answers, how.prices, how.faults, **how.own
+            )
         return self._opened
 
     def kept(self) -> list[tuple[str, int, Usage, float | None]]:
         """By prompt: how many answers the run's folder keeps, their tokens, their cost if known."""
         from handrail.sampling.server import AnswerCache, Prices
 
-        price = Prices.read(self._options.get("prices")).of(self._model)
+        price = Prices.read(self._options.prices).of(self._options.model)
         totals = AnswerCache(self._answers).totals()
         return [
             (prompt, n, usage, None if price is None else price.cost(usage))
@@ -126,41 +157,15 @@ class FlowModel:
         ]
 
 
-def open_endpoint(name: str, options: Mapping[str, Any], answers: Path) -> Endpoint:
-    """The endpoint of a model by name; the care world's server is started for `world`.
+def check_options(settings: FlowSettings) -> None:
+    """Refuse options of the language model that cannot be used, before anything is asked.
 
     Raises:
         HandrailError: an option or file that cannot be used.
     """
-    from handrail.sampling.server import AnswerCache, Endpoint
-
-    settings, prices = check_options(name, options)
-    if name == WORLD and settings.base_url is None:
-        from handrail.world.serve import serving
-
-        stack = ExitStack()
-        url = stack.enter_context(serving(**options.get("faults", {})))
-        atexit.register(stack.close)
-        settings = settings.model_copy(update={"base_url": url})
-    return Endpoint(settings, AnswerCache(answers), prices)
-
-
-def check_options(name: str, options: Mapping[str, Any]) -> tuple[EndpointSettings, Prices]:
-    """The options as settings of the endpoint, and the prices, before anything is asked.
-
-    Raises:
-        HandrailError: an option or file that cannot be used.
-    """
-    from handrail.sampling.server import Endpoint, EndpointSettings, Prices
-
-    own = {key: value for key, value in options.items() if key not in _APART}
-    if "faults" in options and (name != WORLD or "base_url" in own):
-        raise SettingError("only the care world errs on purpose", "Leave out 'faults'")
-    settings = EndpointSettings.of(model=name, **own)
-    prices = Prices.read(options.get("prices"))
-    Endpoint(settings, None, prices)  # refuses a limit without a price
-    Prompts(options.get("prompts"))
-    return settings, prices
+    options = _Options.of(settings)
+    check_endpoint(options.model, options.prices, **options.own)
+    Prompts(settings.llm.get("prompts"))
 
 
 def prompts_of(settings: FlowSettings) -> Prompts:
