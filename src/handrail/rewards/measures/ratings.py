@@ -1,0 +1,147 @@
+"""Errors of predicted ratings, by range of the true one: the layout of the thesis's tables 6, 7.
+
+A mean over all replies hides the ends: ratings crowd in the middle, and a model that always says
+the middle looks good. So the errors below 0.4, between, and above 0.9 stand apart.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import stats
+
+from handrail.ranking import Estimate, Resampling
+from handrail.ranking.estimates import DEFAULT, Floats
+from handrail.records import SettingError
+from handrail.rewards.measures.resample import correlation, mean_of
+from handrail.rewards.measures.scored import Scored, prompt_of, ratings_of
+
+RANGES = ("below", "above", "between", "all")
+
+
+@dataclass(frozen=True)
+class RangeError:
+    """Mean squared and mean absolute error of predictions whose true rating is in a range.
+
+    `bias` is the mean of prediction less rating.
+    """
+
+    mse: Estimate
+    mae: Estimate
+    bias: Estimate
+
+
+@dataclass(frozen=True)
+class RatingErrors:
+    """Errors by range of the true rating ("below", "above", "between", "all"), and correlations.
+
+    "below" is under `low`, "above" over `high`, and the two edges themselves lie between. `missing`
+    counts replies without a rating, `off_scale` ratings that are not on their scale, `unscored`
+    rated replies without a score.
+    """
+
+    model: str
+    low: float
+    high: float
+    errors: Mapping[str, RangeError]
+    pearson: Estimate
+    spearman: Estimate
+    missing: int
+    off_scale: int
+    unscored: int
+
+
+@dataclass(frozen=True)
+class NoRatings:
+    """Why a model has no rating errors."""
+
+    model: str
+    why: str
+
+
+def check_edges(low: float, high: float) -> None:
+    """Raises `SettingError` unless 0 < low < high < 1."""
+    if not 0.0 < low < high < 1.0:
+        raise SettingError(
+            f"the edges of the rating ranges are {low:g} and {high:g}",
+            "Give two numbers between 0 and 1, the lower one first",
+        )
+
+
+def ranges_of(gold_N: Floats, low: float, high: float) -> dict[str, Floats]:
+    """Which ratings lie in which range, as boolean columns."""
+    return {
+        "below": gold_N < low,
+        "above": gold_N > high,
+        "between": (gold_N >= low) & (gold_N <= high),
+        "all": np.ones(len(gold_N), bool),
+    }
+
+
+def rating_errors(
+    scored: Scored,
+    label: str = "quality",
+    low: float = 0.4,
+    high: float = 0.9,
+    how: Resampling = DEFAULT,
+) -> RatingErrors | NoRatings:
+    """How far a model's predictions are from the ratings.
+
+    Args:
+        scored: of a model whose scale is "rating"; others have no prediction, and the answer says
+            why.
+        label: the label that is a reply's rating where it has none.
+        low: the upper edge of the low range.
+        high: the lower edge of the high range.
+        how: settings of the intervals.
+    """
+    check_edges(low, high)
+    if scored.predicted is None:
+        return NoRatings(scored.model, scored.why)
+    gold_rows, skips = ratings_of(scored.turns, label)
+    off = sum(skip.count for skip in skips)
+    gold, said, names = [], [], []
+    for turn, ratings, row in zip(scored.turns, gold_rows, scored.predicted, strict=True):
+        gold += list(ratings)
+        said += list(row)
+        names += [prompt_of(turn)] * len(row)
+    gold_N, said_N = np.array(gold, np.float64), np.array(said, np.float64)
+    rated = ~np.isnan(gold_N)
+    known = rated & np.isfinite(said_N)
+    gold_N, said_N = gold_N[known], said_N[known]
+    names = [c for c, one in zip(names, known, strict=True) if one]
+    if not names:
+        return NoRatings(scored.model, "no reply has both a rating and a score")
+    return RatingErrors(
+        model=scored.model,
+        low=low,
+        high=high,
+        errors={
+            name: _errors(said_N[keep], gold_N[keep], list(np.array(names, object)[keep]), how)
+            for name, keep in ranges_of(gold_N, low, high).items()
+        },
+        pearson=correlation(gold_N, said_N, names, "Pearson", how),
+        spearman=correlation(
+            stats.rankdata(gold_N), stats.rankdata(said_N), names, "Spearman", how
+        ),
+        missing=int((~rated).sum()) - off,
+        off_scale=off,
+        unscored=int(rated.sum()) - len(names),
+    )
+
+
+def _errors(said_N: Floats, gold_N: Floats, names: list[str], how: Resampling) -> RangeError:
+    gap = said_N - gold_N
+    return RangeError(
+        mse=mean_of(gap**2, names, "mean", how),
+        mae=mean_of(np.abs(gap), names, "mean", how),
+        bias=mean_of(gap, names, "mean", how),
+    )
+
+
+def no_figure(one: Estimate) -> bool:
+    """Whether there was nothing to estimate from."""
+    return one.n == 0 or math.isnan(one.value)
