@@ -37,7 +37,7 @@ def _clean(scene: Scene, beat: Beat, applying: list[Active], lean: bool) -> list
 
 
 @dataclass
-class _Point:
+class Point:
     """A turn in the making: what the checks see, and the chosen reply."""
 
     scene: Scene
@@ -52,24 +52,24 @@ class _Point:
         return judged(self.playbook, self.context, speak.text_of(pieces))[1]
 
 
-def _choose(scene: Scene, beat: Beat, playbook: Playbook) -> _Point:
+def choose(scene: Scene, beat: Beat, playbook: Playbook) -> Point:
     """The reply that keeps all; leaner wording when a bound on words or questions needs it."""
     context = scene.context()
     applying = [a for a in scene.active if speak.applies(a, scene.messages)]
     best: tuple[int, list[Piece]] | None = None
     for attempt in range(TRIES):
         pieces = _clean(scene, beat, applying, lean=attempt >= TRIES // 2)
-        point = _Point(scene, beat, playbook, context, applying, pieces)
+        point = Point(scene, beat, playbook, context, applying, pieces)
         n = len(point.breaks(pieces))
         if best is None or n < best[0]:
             best = (n, pieces)
         if n == 0:
             break
     assert best is not None
-    return _Point(scene, beat, playbook, context, applying, best[1])
+    return Point(scene, beat, playbook, context, applying, best[1])
 
 
-def _ways(point: _Point) -> list[tuple[Active, str]]:
+def ways_to_break(point: Point) -> list[tuple[Active, str]]:
     """Every way to break an applicable rule here."""
     ways: list[tuple[Active, str]] = []
     spoken = {p.family for p in point.chosen}
@@ -88,7 +88,7 @@ def _ways(point: _Point) -> list[tuple[Active, str]]:
     return ways
 
 
-def _broken(point: _Point, active: Active, mode: str) -> list[Piece]:
+def broken(point: Point, active: Active, mode: str) -> list[Piece]:
     """The chosen pieces with one rule broken."""
     scene, family = point.scene, active.family
     if mode in ("act", "odd_act"):
@@ -107,9 +107,9 @@ def _broken(point: _Point, active: Active, mode: str) -> list[Piece]:
     return speak.swap(point.chosen, family.id, new)
 
 
-def _reject(point: _Point, seen: Counter[str]) -> tuple[list[Piece], list[str], str] | None:
+def _reject(point: Point, seen: Counter[str]) -> tuple[list[Piece], list[str], str] | None:
     """A broken reply; kinds that were made less often so far come first, so that they balance."""
-    ways = _ways(point)
+    ways = ways_to_break(point)
     rng = point.scene.rng
     rng.shuffle(ways)
     ways.sort(
@@ -120,12 +120,12 @@ def _reject(point: _Point, seen: Counter[str]) -> tuple[list[Piece], list[str], 
         )
     )
     for active, mode in ways[:TRIES]:
-        pieces = _broken(point, active, mode)
+        pieces = broken(point, active, mode)
         if rng.random() < 0.15 and len(ways) > 1:
             second = rng.choice(ways)
             if second[0] is not active and second[1] not in ("act", "odd_act"):
-                both = _Point(**{**point.__dict__, "chosen": pieces})
-                pieces = _broken(both, *second)
+                both = Point(**{**point.__dict__, "chosen": pieces})
+                pieces = broken(both, *second)
         text, breaks = speak.text_of(pieces), point.breaks(pieces)
         if active.family.id in breaks and text.strip() and text != speak.text_of(point.chosen):
             return pieces, breaks, mode
@@ -163,7 +163,7 @@ def _conversation_turns(seed: int, index: int, settings: WorldSettings) -> list[
     out: list[Turn] = []
     for number, beat in enumerate(beats(scene)):
         hear(scene, beat)
-        point = _choose(scene, beat, playbook)
+        point = choose(scene, beat, playbook)
         text = speak.text_of(point.chosen)
         keeps, broke = judged(playbook, point.context, text)
         rejected = _reject(point, seen) if keeps and not broke else None
@@ -180,7 +180,7 @@ def _turn(
     seed: int,
     index: int,
     number: int,
-    point: _Point,
+    point: Point,
     made: tuple[list[str], list[Piece], list[str], str],
 ) -> Turn:
     keeps, pieces, breaks, mode = made
