@@ -41,7 +41,6 @@ def test_figures_outlive_a_full_disk(
 ) -> None:
     small.put_all(tmp_path / "data")
     monkeypatch.setattr("handrail.cli.judged.write_jsonl", full)
-    monkeypatch.setattr("handrail.cli.judge_results.write_jsonl", full)
     evaluate = ["judge-eval", "--data", str(tmp_path / "data"), "--sets", "llmbar"]
     compare = ["judge", *files, "--judge", "rule:length"]
     for line, key in ((compare, "win_rates"), (evaluate, "sets")):
