@@ -32,7 +32,17 @@ ALLOWED = BELOW_RECIPES | {
     "cli": {*BELOW_RECIPES, "recipes"},
 }
 # Packages that must load without the deep-learning stack.
-LIGHT = ("records", "world", "sources", "asking", "synthesis", "judges", "ranking", "rewards", "reports")
+LIGHT = (
+    "records",
+    "world",
+    "sources",
+    "asking",
+    "synthesis",
+    "judges",
+    "ranking",
+    "rewards",
+    "reports",
+)
 # A part of a package that must, too: it may import these packages and, of its own, itself.
 LIGHT_PART, ITS_OWN = "sampling/server", {"records", "asking"}
 HEAVY = {"torch", "transformers", "peft", "accelerate", "safetensors"}

@@ -33,6 +33,8 @@ def random_feedback(seed: int, n_pairs: int = 3, n_mismatched: int = 2) -> Feedb
         desirable_R=desirable_R,
         mismatched_R=mismatched_R,
         weight_R=0.5 + torch.rand(n_replies, generator=g, dtype=torch.float64),
+        turn_R=torch.arange(n_replies) // 2,
+        rating_R=torch.full((n_replies,), torch.nan),
     )
 
 
@@ -52,6 +54,8 @@ def permuted(feedback: Feedback, order_R: torch.Tensor) -> Feedback:
         desirable_R=feedback.desirable_R[order_R],
         mismatched_R=feedback.mismatched_R[order_R],
         weight_R=feedback.weight_R[order_R],
+        turn_R=feedback.turn_R[order_R],
+        rating_R=feedback.rating_R[order_R],
     )
 
 

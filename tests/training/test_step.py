@@ -35,11 +35,11 @@ def moved(tmp_path_factory: pytest.TempPathFactory):
 
 
 def gradients(runner: StepRunner, reference, indices) -> tuple[dict[str, float], torch.Tensor]:
-    for parameter in runner.policy.parameters():
+    for parameter in runner.model.parameters():
         parameter.grad = None
     sums = runner.backward(runner.rows(TREES, indices, reference))
     metrics, _ = runner.summary(sums)
-    return metrics, torch.cat([p.grad.flatten() for p in runner.policy.parameters()])
+    return metrics, torch.cat([p.grad.flatten() for p in runner.model.parameters()])
 
 
 @pytest.mark.parametrize("objective", ALL, ids=repr)

@@ -3,11 +3,15 @@
 from handrail.models.device import native_bfloat16, resolve_device, resolve_dtype
 from handrail.models.load import count_parameters, load_policy, load_tokenizer, random_policy
 from handrail.models.policy import Policy
+from handrail.models.rewards import RewardModel
 from handrail.models.settings import ModelSettings
+from handrail.models.trained import Trained
 
 __all__ = [
     "ModelSettings",
     "Policy",
+    "RewardModel",
+    "Trained",
     "count_parameters",
     "load_policy",
     "load_tokenizer",

@@ -16,8 +16,9 @@ from handrail.models.allocator import keep_freed_memory
 from handrail.models.attention import ATTENTION, register
 from handrail.models.device import resolve_device, resolve_dtype
 from handrail.models.hub import found
-from handrail.models.policy import Policy, positions_of
+from handrail.models.policy import Policy
 from handrail.models.settings import ModelSettings
+from handrail.models.trained import positions_of
 from handrail.models.whole import (
     causal_config,
     check_folder,

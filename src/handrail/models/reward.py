@@ -12,7 +12,7 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from handrail.models.device import resolve_device, resolve_dtype
 from handrail.models.load import resolve_model
-from handrail.models.policy import positions_of
+from handrail.models.trained import positions_of
 from handrail.models.whole import check_tokenizer, load_weights, quietly
 from handrail.records import AskProgress, ModelError, Turn
 from handrail.trees import Renderer

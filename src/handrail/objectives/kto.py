@@ -10,7 +10,7 @@ from torch import Tensor
 
 from handrail.objectives.parts import mean_of, over
 from handrail.objectives.protocol import whole_step
-from handrail.objectives.types import Feedback, Loss, Step, Unit
+from handrail.objectives.types import Feedback, Loss, Reads, Step, Unit
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,7 @@ class KTO:
     lambda_u: float = 1.0
     name: ClassVar[str] = "kto"
     unit: ClassVar[Unit] = "replies"
+    reads: ClassVar[Reads] = "logps"
     needs_reference: ClassVar[bool] = True
     needs_mismatched: ClassVar[bool] = True
     needs_step: ClassVar[bool] = True

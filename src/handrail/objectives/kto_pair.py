@@ -10,7 +10,7 @@ from torch import Tensor
 
 from handrail.objectives.parts import mean_of, over, pair_metrics
 from handrail.objectives.protocol import whole_step
-from handrail.objectives.types import Feedback, Loss, Step, Unit
+from handrail.objectives.types import Feedback, Loss, Reads, Step, Unit
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,7 @@ class KTOPair:
     detach_means: bool = False
     name: ClassVar[str] = "kto_pair"
     unit: ClassVar[Unit] = "pairs"
+    reads: ClassVar[Reads] = "logps"
     needs_reference: ClassVar[bool] = True
     needs_mismatched: ClassVar[bool] = False
     needs_step: ClassVar[bool] = True

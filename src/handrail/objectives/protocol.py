@@ -8,14 +8,19 @@ from typing import ClassVar, Protocol
 import torch
 from torch import Tensor
 
-from handrail.objectives.types import Feedback, Loss, Step, Unit
+from handrail.objectives.types import Feedback, Loss, Reads, Step, Unit
 
 
 class Objective(Protocol):
-    """A loss over feedback. `needs_step`: the loss reads statistics of the whole step."""
+    """A loss over feedback.
+
+    `reads`: what of the model it is a function of, a policy's log-probabilities or a reward model's
+    scores. `needs_step`: the loss reads statistics of the whole step.
+    """
 
     name: ClassVar[str]
     unit: ClassVar[Unit]
+    reads: ClassVar[Reads]
     needs_reference: ClassVar[bool]
     needs_mismatched: ClassVar[bool]
     needs_step: ClassVar[bool]
@@ -36,6 +41,7 @@ class Objective(Protocol):
 class Whole:
     """Base of the objectives whose loss needs nothing of the step but its unit count."""
 
+    reads: ClassVar[Reads] = "logps"
     needs_mismatched: ClassVar[bool] = False
     needs_step: ClassVar[bool] = False
 

@@ -12,15 +12,19 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-Unit = Literal["tokens", "pairs", "replies"]
+Unit = Literal["tokens", "pairs", "replies", "prompts", "ratings"]
+Reads = Literal["logps", "scores"]
 
 
 @dataclass(frozen=True)
 class Feedback:
-    """Log-probabilities of one micro-batch's reply tokens and the feedback on its replies.
+    """What a model gives for one micro-batch's replies, and the feedback on them.
+
+    A policy gives log-probabilities of the replies' tokens, a reward model a score of each reply.
 
     Attributes:
-        logps_N: policy's log-probability of each trained reply token, in nats.
+        logps_N: policy's log-probability of each trained reply token, in nats; empty of a reward
+            model.
         ref_N: the reference's, without gradient; None where the objective needs no reference.
         reply_N: index of the reply (0..R-1) that each token belongs to.
         length_R: tokens per reply.
@@ -29,6 +33,9 @@ class Feedback:
         desirable_R: 1 desirable, 0 undesirable, -1 unknown.
         mismatched_R: bool, replies of other turns, there for KTO's estimate only.
         weight_R: weight of each reply, 1 by default.
+        turn_R: number of the turn (prompt) that each reply answers, within the micro-batch.
+        rating_R: absolute rating of each reply; nan where it has none.
+        scores_R: the reward model's raw score of each reply; None of a policy.
     """
 
     logps_N: Tensor
@@ -40,6 +47,9 @@ class Feedback:
     desirable_R: Tensor
     mismatched_R: Tensor
     weight_R: Tensor
+    turn_R: Tensor
+    rating_R: Tensor
+    scores_R: Tensor | None = None
 
     def sum_replies(self, values_N: Tensor) -> Tensor:
         """Sums per-token values to one per reply (R), in float32 at least."""
@@ -57,6 +67,12 @@ class Feedback:
             raise ValueError("this objective needs the reference's log-probabilities (ref_N)")
         ratios_R = self.logps_R() - self.sum_replies(self.ref_N)
         return ratios_R / self.length_R.clamp(min=1) if per_token else ratios_R
+
+    def rewards_R(self) -> Tensor:
+        """The reward model's raw scores."""
+        if self.scores_R is None:
+            raise ValueError("this objective needs a reward model's scores (scores_R)")
+        return self.scores_R
 
     def pair_weight_P(self) -> Tensor:
         """Weight of each pair: the geometric mean of its replies' weights."""

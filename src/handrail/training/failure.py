@@ -10,19 +10,20 @@ from typing import Any
 
 import torch
 
-from handrail.models import Policy
+from handrail.models import RewardModel, Trained
 from handrail.records import atomic_write
+from handrail.training.kinds import as_policy
 from handrail.training.step import Row
 
 FAILED = "failed_batch.jsonl"
 
 
-def save_failed(path: Path, policy: Policy, rows: list[Row], step: int) -> int:
+def save_failed(path: Path, model: Trained, rows: list[Row], step: int) -> int:
     """Write the step's replies, a line each, after a line with each micro-batch's tokens.
 
-    A reply's line: turn id, reply index (-1 for a mismatched one), its tokens and text, its summed
-    log-probability under policy and reference (null where not finite). Returns how many replies
-    have one that is not finite under the policy.
+    A reply's line: turn id, reply index (-1 for a mismatched one), its tokens and text, and what
+    the model gives: a reward model its "score", a policy "logp", its summed log-probability, beside
+    the reference's (null where not finite). Returns how many replies have one that is not finite.
     """
     bad = 0
     with atomic_write(path) as file:
@@ -30,28 +31,36 @@ def save_failed(path: Path, policy: Policy, rows: list[Row], step: int) -> int:
             place = {"step": step, "micro_batch": number}
             head = place | {"input_ids": row.batch.input_ids_T.tolist()}
             file.write(json.dumps(head) + "\n")
-            for line in _replies(policy, row):
-                bad += line["logp"] is None
+            for line in _replies(model, row):
+                bad += line["score" if isinstance(model, RewardModel) else "logp"] is None
                 file.write(json.dumps(place | line) + "\n")
     return bad
 
 
 @torch.no_grad()
-def _replies(policy: Policy, row: Row) -> Iterator[dict[str, Any]]:
+def _replies(model: Trained, row: Row) -> Iterator[dict[str, Any]]:
     batch = row.batch
-    lengths = batch.length_R.tolist()
-    logps = policy.logps(batch).cpu().split(lengths)
+    targets = batch.target_N.cpu().split(batch.length_R.tolist())
+    for (turn_id, index), ids, given in zip(batch.refs, targets, _given(model, row), strict=True):
+        text = model.tokenizer.decode(ids.tolist())
+        told = {"tokens": ids.tolist(), "text": text}
+        yield {"turn_id": turn_id, "reply_index": index} | given | told
+
+
+def _given(model: Trained, row: Row) -> list[dict[str, float | None]]:
+    """What the model gives for each reply of a row."""
+    if isinstance(model, RewardModel):
+        return [{"score": _finite(score)} for score in model.scores(row.batch).tolist()]
+    lengths = row.batch.length_R.tolist()
+    logps = as_policy(model).logps(row.batch).cpu().split(lengths)
     refs = [None] * len(lengths) if row.ref_N is None else row.ref_N.cpu().split(lengths)
-    targets = batch.target_N.cpu().split(lengths)
-    for (turn_id, index), logp_n, ref_n, ids in zip(batch.refs, logps, refs, targets, strict=True):
-        yield {
-            "turn_id": turn_id,
-            "reply_index": index,
+    return [
+        {
             "logp": _finite(logp_n.sum().item()),
             "reference_logp": None if ref_n is None else _finite(ref_n.sum().item()),
-            "tokens": ids.tolist(),
-            "text": policy.tokenizer.decode(ids.tolist()),
         }
+        for logp_n, ref_n in zip(logps, refs, strict=True)
+    ]
 
 
 def _finite(value: float) -> float | None:

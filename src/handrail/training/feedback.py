@@ -9,10 +9,15 @@ from handrail.objectives import Feedback
 from handrail.trees import TreeBatch, collate
 
 
-def feedback_of(batch: TreeBatch, logps_N: Tensor, ref_N: Tensor | None = None) -> Feedback:
-    """The feedback of a batch with its log-probabilities (N)."""
+def feedback_of(
+    batch: TreeBatch,
+    logps_N: Tensor | None = None,
+    ref_N: Tensor | None = None,
+    scores_R: Tensor | None = None,
+) -> Feedback:
+    """The feedback of a batch with its log-probabilities (N), or its scores (R)."""
     return Feedback(
-        logps_N=logps_N,
+        logps_N=torch.empty(0, device=batch.weight_R.device) if logps_N is None else logps_N,
         ref_N=ref_N,
         reply_N=batch.reply_N,
         length_R=batch.length_R,
@@ -21,16 +26,19 @@ def feedback_of(batch: TreeBatch, logps_N: Tensor, ref_N: Tensor | None = None) 
         desirable_R=batch.desirable_R,
         mismatched_R=batch.mismatched_R,
         weight_R=batch.weight_R,
+        turn_R=batch.turn_R,
+        rating_R=batch.rating_R,
+        scores_R=scores_R,
     )
 
 
 def structure_of(batch: TreeBatch) -> Feedback:
-    """The feedback of a batch before its log-probabilities are known: enough to count units."""
-    return feedback_of(batch, torch.empty(0, device=batch.weight_R.device))
+    """The feedback of a batch before the model has seen it: enough to count units."""
+    return feedback_of(batch)
 
 
 def no_feedback(device: torch.device) -> Feedback:
     """The feedback of no tree at all: what a process without work brings to a common step."""
     batch = collate([]).to(device)
     empty_N = torch.zeros(0, device=device)
-    return feedback_of(batch, empty_N, empty_N)
+    return feedback_of(batch, empty_N, empty_N, empty_N)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -19,6 +20,8 @@ LACKS = {
     "tokens": "no reply that is the best one",
     "pairs": "no pair of a better and a worse reply",
     "replies": "no reply known to be desirable or undesirable",
+    "prompts": "no pair of a better and a worse reply",
+    "ratings": "no reply with a rating",
 }
 
 
@@ -45,9 +48,13 @@ class Plan:
 
 
 def tree_units(tree: TokenTree, objective: Objective) -> int:
-    """How many units of `batch_size` a tree holds: pairs, judged replies or best replies."""
+    """How many of the units that `batch_size` counts a tree holds."""
     if objective.unit == "pairs":
         return len(tree.pairs)
+    if objective.unit == "prompts":
+        return len({tree.replies[better].turn for better, _ in tree.pairs})
+    if objective.unit == "ratings":
+        return sum(math.isfinite(r.rating) and not r.mismatched for r in tree.replies)
     if objective.unit == "replies":
         return sum(r.desirable >= 0 and not r.mismatched for r in tree.replies)
     return sum(r.best for r in tree.replies)

@@ -14,11 +14,12 @@ from typing import Any
 from accelerate import Accelerator
 from accelerate.utils import broadcast, gather_object, set_seed
 
-from handrail.models import Policy
+from handrail.models import RewardModel, Trained
 from handrail.objectives import Objective
 from handrail.records import RunError, SettingError, Skip
 from handrail.training import checkpoint as ckpt
 from handrail.training.failure import FAILED, save_failed
+from handrail.training.kinds import as_policy, check_kind
 from handrail.training.metrics import MetricsLog, Progress, Watcher
 from handrail.training.optim import clip_gradients, learning_rate, make_optimizer
 from handrail.training.plan import PlannedStep, data_digest, make_plan, model_digest, usable
@@ -35,7 +36,7 @@ ADAPTER = "adapter"  # under LoRA, beside the final model in which it is merged
 class Job:
     """What is trained, on what, how and where."""
 
-    policy: Policy
+    model: Trained
     trees: tuple[TokenTree, ...]
     eval_trees: tuple[TokenTree, ...]
     objective: Objective
@@ -52,15 +53,16 @@ class Run:
         settings, objective = job.settings, job.objective
         if settings.patience and not job.eval_trees:
             raise SettingError("patience needs evaluations", "Pass eval_forest, or set patience=0")
+        check_kind(job.model, objective)
         self.job, self.settings = job, settings
         self.peak = settings.rate_for(objective.name)
         self.plan = make_plan(job.trees, objective, settings)
         self.eval_trees = usable(job.eval_trees, objective) if job.eval_trees else []
-        self.named = job.policy.named_parameters()
+        self.named = job.model.named_parameters()
         self.parameters = [parameter for _, parameter in self.named]
         self.main = job.accelerator.is_main_process
         self.sizes = (settings.token_budget, settings.row_tokens_on(job.accelerator.device.type))
-        self.runner = StepRunner(job.policy, objective, job.accelerator, *self.sizes)
+        self.runner = StepRunner(job.model, objective, job.accelerator, *self.sizes)
         self.state = ckpt.RunState()
 
     @property
@@ -72,7 +74,7 @@ class Run:
         """Train to the end, from the newest checkpoint where there is one."""
         job = self.job
         set_seed(self.settings.seed)
-        job.policy.model.to(job.accelerator.device)
+        job.model.model.to(job.accelerator.device)
         self._same_start()
         self.started_with = self._started_with()
         if self.main:
@@ -85,7 +87,7 @@ class Run:
         self._resume()
         if self.settings.trackers:
             job.accelerator.init_trackers("handrail", config=self.started_with["settings"])
-        job.policy.model.train()
+        job.model.model.train()
         with ExitStack() as stack:
             log = None
             if self.main:
@@ -109,9 +111,9 @@ class Run:
         return {
             "settings": self.settings.shaping() | {"learning_rate": self.peak},
             "objective": {"name": job.objective.name} | _fields(job.objective),
-            "dtype": job.policy.settings.dtype,
-            "mode": job.policy.settings.mode,
-            "model": model_digest(job.policy.model.named_parameters()),
+            "dtype": job.model.settings.dtype,
+            "mode": job.model.settings.mode,
+            "model": model_digest(job.model.model.named_parameters()),
             "data": data_digest(job.trees),
             "eval_data": data_digest(job.eval_trees),
             "processes": job.accelerator.num_processes,
@@ -135,8 +137,8 @@ class Run:
             return False
         self.state, started_with = ckpt.read_state(path)
         ckpt.check_same(started_with, self.started_with, path)
-        lora = self.job.policy.settings.mode == "lora"
-        self.job.policy.restore(self.job.out / (ADAPTER if lora else FINAL))
+        lora = self.job.model.settings.mode == "lora"
+        self.job.model.restore(self.job.out / (ADAPTER if lora else FINAL))
         return True
 
     def _references(self) -> tuple[Reference | None, list[Row]]:
@@ -145,19 +147,17 @@ class Run:
         reference = eval_reference = None
         if job.objective.needs_reference:
             folder = job.out / "reference" if place is None else Path(place)
-            begun = time.perf_counter()
+            begun, policy = time.perf_counter(), as_policy(job.model)
 
             def watch(done: int, total: int) -> None:
                 self._tell(Progress("reference", done, total, 0.0, {}, *_pace(begun, done, total)))
 
             used = {i: job.trees[i] for i in self.plan.used()}
-            reference = prepare_reference(
-                job.policy, used, folder, *self.sizes, job.accelerator, watch
-            )
+            reference = prepare_reference(policy, used, folder, *self.sizes, job.accelerator, watch)
             if self.eval_trees:
                 held = dict(enumerate(self.eval_trees))
                 eval_reference = prepare_reference(
-                    job.policy, held, folder, *self.sizes, job.accelerator, watch
+                    policy, held, folder, *self.sizes, job.accelerator, watch
                 )
         indices = range(len(self.eval_trees))
         return reference, self.runner.rows(self.eval_trees, indices, eval_reference)
@@ -219,14 +219,15 @@ class Run:
         path = self.job.out / FAILED
         if self.job.accelerator.num_processes > 1:
             path = path.with_stem(f"{path.stem}-{self.job.accelerator.process_index}")
-        bad = save_failed(path, self.job.policy, rows, step)
+        bad = save_failed(path, self.job.model, rows, step)
         what = (
             f"the loss is {loss}" if not math.isfinite(loss) else f"the gradient's norm is {norm}"
         )
+        given = "score" if isinstance(self.job.model, RewardModel) else "log-probability"
         made = ckpt.checkpoints(self.job.out)
         whole = f"the newest checkpoint, {made[-1]}, is whole" if made else "no checkpoint was made"
         raise RunError(
-            f"step {step}: {what} ({bad} replies with a log-probability that is not finite); the "
+            f"step {step}: {what} ({bad} replies with a {given} that is not finite); the "
             f"step is saved in {path}; {whole}",
             "Look at its replies, lower the learning rate, or use float32",
         )
@@ -271,11 +272,11 @@ class Run:
         if self.settings.patience and self.state.best_step is not None:
             ckpt.load_weights(out / ckpt.FOLDER / ckpt.BEST, self.named)
         if self.main:
-            if self.job.policy.settings.mode == "lora":
+            if self.job.model.settings.mode == "lora":
                 with ckpt.written_aside(out / ADAPTER) as folder:
-                    self.job.policy.save_adapter(folder)
+                    self.job.model.save_adapter(folder)
             with ckpt.written_aside(out / FINAL) as folder:
-                self.job.policy.save(folder)
+                self.job.model.save(folder)
             ckpt.write_state(out / RESULT, self.state, self.started_with)
             if self.settings.drop_checkpoints:
                 shutil.rmtree(out / ckpt.FOLDER, ignore_errors=True)

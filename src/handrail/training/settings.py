@@ -14,8 +14,16 @@ from handrail.records import SettingError, unknown_setting
 S = TypeVar("S")
 
 # Section V.C of the guardrail-alignment paper, for models of 7 billion parameters; DPO is not in
-# it and gets IPO's.
-PAPER_LEARNING_RATES = {"sft": 5e-4, "ipo": 2e-6, "dpo": 2e-6, "kto": 5e-7, "kto_pair": 5e-7}
+# it and gets IPO's. Those of reward models are of the combined-rewards thesis (table 5, LoRA).
+PAPER_LEARNING_RATES = {
+    "sft": 5e-4,
+    "ipo": 2e-6,
+    "dpo": 2e-6,
+    "kto": 5e-7,
+    "kto_pair": 5e-7,
+    "bradley_terry": 5e-5,
+    "rating": 5e-5,
+}
 
 # Short prompts on the benchmark's model S: 2,048 tokens are 5 % faster and take 70 MB more, 1,024
 # are 10 % slower and take 70 MB less. Longer conversations are larger than either.
@@ -30,7 +38,8 @@ class TrainSettings(BaseModel):
     Attributes:
         learning_rate: peak rate; None is the paper's for the objective, meant for 7B models.
         batch_size: an optimiser step takes whole trees until it holds at least this many pairs
-            (DPO, IPO, KTO-pair), judged replies (KTO) or best replies (SFT).
+            (DPO, IPO, KTO-pair), judged replies (KTO), best replies (SFT), prompts with ranked
+            replies (Bradley-Terry) or rated replies (rating).
         epochs: passes over the forest.
         max_steps: stop after this many steps at the latest.
         token_budget: tokens of the largest tree, and of the largest micro-batch.

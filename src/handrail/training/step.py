@@ -15,9 +15,10 @@ from accelerate import Accelerator
 from accelerate.utils import gather_object
 from torch import Tensor, nn
 
-from handrail.models import Policy
+from handrail.models import RewardModel, Trained
 from handrail.objectives import Feedback, Loss, Objective, Step
 from handrail.training.feedback import feedback_of, no_feedback, structure_of
+from handrail.training.kinds import as_policy
 from handrail.training.reference import Reference
 from handrail.trees import TokenTree, TreeBatch, pack
 
@@ -27,24 +28,24 @@ Sums = tuple[Tensor, dict[str, tuple[Tensor, Tensor]]]  # loss; metric -> (sum, 
 
 @dataclass(frozen=True)
 class Row:
-    """A micro-batch on the policy's device, with its reference log-probabilities."""
+    """A micro-batch on the model's device, with its reference log-probabilities."""
 
     batch: TreeBatch
     ref_N: Tensor | None
 
 
 class StepRunner:
-    """Runs whole steps of trees through policy and objective."""
+    """Runs whole steps of trees through model and objective."""
 
     def __init__(
         self,
-        policy: Policy,
+        model: Trained,
         objective: Objective,
         accelerator: Accelerator,
         token_budget: int,
         row_tokens: int | None = None,
     ) -> None:
-        self.policy, self.objective, self.accelerator = policy, objective, accelerator
+        self.model, self.objective, self.accelerator = model, objective, accelerator
         self.token_budget = token_budget
         # A step in one row spares these objectives the first pass that tells them of the rest.
         self.row_tokens = None if objective.needs_step else row_tokens
@@ -58,7 +59,7 @@ class StepRunner:
         if world > 1:  # dealt by size, so that the shares are about equal
             mine = sorted(mine, key=lambda i: -len(trees[i]))[rank::world]
         batches = pack([trees[i] for i in mine], self.token_budget, self.row_tokens)
-        device = self.policy.device
+        device = self.model.device
         rows, done = [], 0
         for batch in batches:
             members = mine[done : done + len(batch.layout.trees)]
@@ -85,20 +86,20 @@ class StepRunner:
         elif rows:
             total = _add(self._descend(self._feedback(row), step) for row in rows)
         else:
-            total = _add([self.objective(no_feedback(self.policy.device), step)])
+            total = _add([self.objective(no_feedback(self.model.device), step)])
         self._reduce_gradients()
         return total
 
     @torch.no_grad()
     def evaluate(self, rows: list[Row]) -> Sums:
         """The loss of the rows as one step, without gradient; returns this process's sums."""
-        training = self.policy.model.training
-        self.policy.model.eval()
+        training = self.model.model.training
+        self.model.model.eval()
         try:
             feedbacks = [self._feedback(row) for row in rows]
         finally:
-            self.policy.model.train(training)
-        own = feedbacks or [no_feedback(self.policy.device)]
+            self.model.model.train(training)
+        own = feedbacks or [no_feedback(self.model.device)]
         step = Step(self._units(rows), self._gather([self.objective.rows(f) for f in own]))
         return _add(self.objective(f, step) for f in own)
 
@@ -121,7 +122,9 @@ class StepRunner:
         return metrics, numbers[1 + 2 * len(names) :]
 
     def _feedback(self, row: Row) -> Feedback:
-        return feedback_of(row.batch, self.policy.logps(row.batch), row.ref_N)
+        if isinstance(self.model, RewardModel):
+            return feedback_of(row.batch, scores_R=self.model.scores(row.batch))
+        return feedback_of(row.batch, as_policy(self.model).logps(row.batch), row.ref_N)
 
     def _descend(self, feedback: Feedback, step: Step) -> Loss:
         """The loss of one micro-batch, its gradient added to the parameters and its graph freed."""
@@ -131,14 +134,14 @@ class StepRunner:
 
     def _units(self, rows: list[Row]) -> Tensor:
         counts = [self.objective.units(structure_of(row.batch)).float() for row in rows]
-        units = torch.stack([torch.zeros((), device=self.policy.device), *counts]).sum()
+        units = torch.stack([torch.zeros((), device=self.model.device), *counts]).sum()
         if self.accelerator.num_processes > 1:
             units = self.accelerator.reduce(units, "sum")
         return units
 
     def _gather(self, parts: list[Tensor]) -> Tensor:
         """Statistics of all micro-batches of all processes, in the order of the processes."""
-        empty = torch.zeros(0, device=self.policy.device)
+        empty = torch.zeros(0, device=self.model.device)
         own = torch.cat(parts) if parts else empty
         if self.accelerator.num_processes == 1 or not self.objective.needs_step:
             return own
@@ -149,7 +152,7 @@ class StepRunner:
         """Add the gradients of all processes; one that had no trees brings zeros."""
         if self.accelerator.num_processes == 1:
             return
-        for bucket in _buckets(self.policy.parameters()):
+        for bucket in _buckets(self.model.parameters()):
             grads = [torch.zeros_like(p) if p.grad is None else p.grad for p in bucket]
             flat = self.accelerator.reduce(torch.cat([g.reshape(-1) for g in grads]), "sum")
             for p, piece in zip(bucket, flat.split([p.numel() for p in bucket]), strict=True):

@@ -1,4 +1,4 @@
-"""The one trainer: trees, an objective and a policy; it does not know which method it runs."""
+"""The one trainer: trees, an objective and a model; it does not know which method it runs."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 from accelerate import Accelerator
 
-from handrail.models import Policy
+from handrail.models import Trained
 from handrail.objectives import Objective
 from handrail.records import SettingError, Skip
 from handrail.training.lock import run_lock
@@ -47,7 +47,7 @@ class TrainResult:
 
 
 def train(
-    policy: Policy,
+    model: Trained,
     forest: Forest,
     objective: Objective,
     settings: TrainSettings,
@@ -57,11 +57,10 @@ def train(
     resume: bool = True,
     progress: Watcher | None = None,
 ) -> TrainResult:
-    """Train a policy on a forest; killed at any moment and started again, it goes on exactly.
+    """Train a policy or a reward model on a forest; killed and started again, it goes on exactly.
 
-    The policy passed in must be the one to start from, in a resumed run too: checkpoints are found
-    in `out_dir`. The policy holds the trained weights at the end, also where the run was finished
-    before.
+    The model passed in must be the one to start from, in a resumed run too: checkpoints are found
+    in `out_dir`. It holds the trained weights at the end, also where the run was finished before.
 
     `resume=False` removes what an earlier run left in the folder instead of going on from it;
     `progress` is called after each micro-batch of the reference and after each step.
@@ -72,10 +71,10 @@ def train(
         SettingError: settings that do not go together, or a tracker that is not installed.
     """
     out = Path(out_dir)
-    accelerator = _accelerator(policy, settings, out)
+    accelerator = _accelerator(model, settings, out)
     with run_lock(out) if accelerator.is_main_process else nullcontext():
         job = Job(
-            policy,
+            model,
             forest.trees,
             () if eval_forest is None else eval_forest.trees,
             objective,
@@ -99,11 +98,11 @@ def train(
     )
 
 
-def _accelerator(policy: Policy, settings: TrainSettings, out: Path) -> Accelerator:
+def _accelerator(model: Trained, settings: TrainSettings, out: Path) -> Accelerator:
     wanted = list(settings.trackers)
     try:
         accelerator = Accelerator(
-            cpu=policy.device.type == "cpu", log_with=wanted or None, project_dir=out
+            cpu=model.device.type == "cpu", log_with=wanted or None, project_dir=out
         )
     except ValueError as error:
         raise SettingError(f"trackers: {error}", "Name trackers that accelerate knows") from None

@@ -1,0 +1,67 @@
+"""What every reward model offers: scores of replies, on its own kind of forest."""
+
+from __future__ import annotations
+
+import math
+from abc import abstractmethod
+from collections.abc import Iterable, Sequence
+from typing import ClassVar
+
+from torch import Tensor
+
+from handrail.models.trained import Trained
+from handrail.records import AskProgress, SettingError, Turn
+from handrail.trees import Forest, TreeBatch, TreeSettings
+
+# What a model was trained with whose score, through a sigmoid, is a rating in 0..1.
+BOUNDED = ("rating/logistic", "rating/sigmoid_mse")
+
+
+class RewardModel(Trained):
+    """One raw score per reply, more is better; it depends on prompt and reply alone.
+
+    Attributes:
+        name: as reports call it.
+        kind: "causal" or "encoder".
+        trained_with: "bradley_terry", "rating/logistic", "rating/sigmoid_mse", "rating/mse", or ""
+            where nobody said; kept in the saved config.
+    """
+
+    kind: ClassVar[str]
+    name: str
+    trained_with: str
+
+    @abstractmethod
+    def scores(self, batch: TreeBatch) -> Tensor:
+        """Raw scores (R,), float32, of a row's replies; differentiable."""
+
+    @abstractmethod
+    def build(self, turns: Iterable[Turn], settings: TreeSettings | None = None) -> Forest:
+        """The forest of turns that `scores` reads rows of."""
+
+    @abstractmethod
+    def score_all(
+        self, replies: Sequence[tuple[Turn, str]], progress: AskProgress | None = None
+    ) -> list[float]:
+        """One raw score per reply, in their order; NaN where one does not fit the model."""
+
+    def score(self, turn: Turn, replies: Sequence[str]) -> list[float]:
+        """One raw score per reply to a turn."""
+        return self.score_all([(turn, reply) for reply in replies])
+
+    def probability(self, score: float) -> float:
+        """A raw score as a rating in 0..1, for models that learnt ratings.
+
+        Raises:
+            SettingError: the model learnt preferences, whose scores have no zero of their own.
+        """
+        if self.trained_with in BOUNDED:
+            low = math.exp(-abs(score))
+            return 1 / (1 + low) if score >= 0 else low / (1 + low)
+        if self.trained_with == "rating/mse":
+            return score
+        raise SettingError(
+            f"the scores of '{self.name}' are no ratings: it was trained with "
+            f"'{self.trained_with or 'nobody said what'}'",
+            "Use its raw scores, or a model that learnt ratings",
+        )
