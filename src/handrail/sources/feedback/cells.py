@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from handrail.records import RecordError
 from handrail.sources.labelled.fields import Fields
+
+LEAVE = "Leave such rows out with --on-error skip (on_error='skip' in Python)"
 
 
 class Cells(Fields):
@@ -21,6 +24,12 @@ class Cells(Fields):
     def any_of(self, *names: str) -> str:
         """The first of the names that the row has a column for; else the first, to be missed."""
         return next((name for name in names if self.has(name)), names[0])
+
+    def words(self, name: str) -> str:
+        """A text that is not empty."""
+        if not self.text(name).strip():
+            raise RecordError(f"field '{name}': the text is empty", LEAVE)
+        return self.text(name)
 
     def text_or(self, name: str, other: str = "") -> str:
         """A text, or `other` where the cell is absent or null."""

@@ -12,14 +12,13 @@ from itertools import groupby
 from typing import Literal
 
 from handrail.records import Message, RecordError
-from handrail.sources.feedback.cells import Cells
+from handrail.sources.feedback.cells import LEAVE, Cells
 from handrail.sources.feedback.maker import Maker, Table, ranked
 from handrail.sources.feedback.options import Options
 
 ROLES: dict[str, Literal["user", "assistant"]] = {"Human": "user", "Assistant": "assistant"}
 _MARK = re.compile(r"\n\n(Human|Assistant):")
 _PART = re.compile(r"base|online|rejection[-_]sampled")
-_MEND = "Leave such pairs out with --on-error skip (on_error='skip' in Python)"
 
 
 class HhOptions(Options):
@@ -44,10 +43,10 @@ def fill(made: Maker, table: Table, options: HhOptions) -> None:
         chosen = dialogue(row.text("chosen"), "chosen")
         rejected = dialogue(row.text("rejected"), "rejected")
         if chosen == rejected:
-            raise RecordError("'chosen' and 'rejected' are the same", _MEND)
+            raise RecordError("'chosen' and 'rejected' are the same", LEAVE)
         if chosen[:-1] != rejected[:-1]:
             raise RecordError(
-                "'chosen' and 'rejected' differ before the assistant's last message", _MEND
+                "'chosen' and 'rejected' differ before the assistant's last message", LEAVE
             )
         context = _joined(chosen[:-1])
         if len(context) < len(chosen) - 1:
@@ -74,16 +73,16 @@ def dialogue(text: str, column: str) -> list[tuple[str, str]]:
     if head.strip() or not pieces:
         raise RecordError(
             f"'{column}' does not begin with a line 'Human:' or 'Assistant:' after two line breaks",
-            _MEND,
+            LEAVE,
         )
     said = [(mark, words.strip()) for mark, words in zip(pieces[::2], pieces[1::2], strict=True)]
     if said[-1][0] != "Assistant":
-        raise RecordError(f"'{column}' does not end with a message of the assistant's", _MEND)
+        raise RecordError(f"'{column}' does not end with a message of the assistant's", LEAVE)
     for number, (mark, words) in enumerate(said, start=1):
         if not words and number == len(said):
-            raise RecordError(f"'{column}' ends with an empty message", _MEND)
+            raise RecordError(f"'{column}' ends with an empty message", LEAVE)
         if not words:
-            raise RecordError(f"'{column}': an empty message of {mark}'s inside", _MEND)
+            raise RecordError(f"'{column}': an empty message of {mark}'s inside", LEAVE)
     return said
 
 

@@ -17,6 +17,7 @@ from pydantic import ValidationError
 from handrail.records import (
     Loaded,
     Message,
+    Playbook,
     Provenance,
     RecordError,
     Reply,
@@ -121,6 +122,7 @@ class Maker:
         *,
         key: str = "",
         conversation: str = "",
+        playbook: Playbook | None = None,
         **tags: str,
     ) -> None:
         """Add a turn. One that repeats an earlier one is left out and counted.
@@ -130,6 +132,7 @@ class Maker:
             replies: with their feedback.
             where: its place in the data.
             key: names the turn within its set; by default its content does.
+            playbook: the guardrails that were in force.
             conversation: what turns of one conversation share; by default how they open.
             tags: `set` and others; empty ones are left out.
 
@@ -140,7 +143,8 @@ class Maker:
         said = [[(m.role, m.content) for m in context], [r.model_dump() for r in replies]]
         turn = Turn(
             id=f"{of}/{key}" if key else content_id(of, said),
-            conversation_id=f"{of}/{conversation}" if conversation else opening(of, context),
+            conversation_id=conversation or opening(of, context),
+            playbook=playbook,
             context=tuple(context),
             replies=tuple(replies),
             tags={name: value for name, value in tags.items() if value},

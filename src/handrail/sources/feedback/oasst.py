@@ -113,7 +113,7 @@ def _add(made: Maker, prompt: Prompt, options: OasstOptions, split: str) -> None
         [Reply(text=n.text, author=n.author, rank=n.rank, labels=dict(n.labels)) for n in replies],
         asked.where,
         key=asked.id,
-        conversation=prompt.root.id,
+        conversation=f"{made.name}/{prompt.root.id}",
         set=made.name,
         lang=asked.lang,
         split=split,

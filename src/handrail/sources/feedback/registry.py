@@ -13,7 +13,17 @@ from typing import Any
 
 from handrail.records import Loaded, RecordError, RunError, Skip, Turn, nearest
 from handrail.records.store import OnError
-from handrail.sources.feedback import hh_rlhf, oasst, webgpt
+from handrail.sources.feedback import (
+    hh_rlhf,
+    llama_factory,
+    oasst,
+    pairs,
+    prometheus,
+    shp,
+    stack_exchange,
+    star,
+    webgpt,
+)
 from handrail.sources.feedback.maker import Maker, Table
 from handrail.sources.feedback.options import Options, options_from
 from handrail.sources.tables import table_rows
@@ -99,6 +109,64 @@ FEEDBACK: dict[str, FeedbackSource] = {
             webgpt.fill,
             webgpt.WebgptOptions,
             ("openai/webgpt_comparisons",),
+        ),
+        FeedbackSource(
+            "prometheus",
+            "answers rated 1 to 5 by rubrics; GPT-4's ratings, no person's",
+            "Apache-2.0",
+            "instruction, response_source, gpt4_score; or orig_instruction, orig_score, ...",
+            prometheus.fill,
+            prometheus.PrometheusOptions,
+            ("prometheus-eval/Feedback-Collection",),
+        ),
+        FeedbackSource(
+            "llama_factory",
+            "pairs after several messages, and single answers marked good or bad",
+            "Apache-2.0",
+            "conversations, chosen, rejected; or messages, label",
+            llama_factory.fill,
+            hub=("llamafactory/DPO-En-Zh-20k:en",),
+        ),
+        FeedbackSource(
+            "shp",
+            "comments on Reddit posts, compared by votes: for pre-training",
+            "Reddit's terms",
+            "history, human_ref_A, human_ref_B, score_A, score_B, labels, domain, post_id",
+            shp.fill,
+            shp.ShpOptions,
+            ("stanfordnlp/SHP",),
+        ),
+        FeedbackSource(
+            "stack_exchange",
+            "questions with several answers, ranked by votes: for pre-training",
+            "CC BY-SA 4.0",
+            "question, answers with pm_score, or with votes and accepted",
+            stack_exchange.fill,
+            stack_exchange.StackOptions,
+            ("HuggingFaceH4/stack-exchange-preferences",),
+        ),
+        FeedbackSource(
+            "star",
+            "customers' yes and no on whole dialogues with an agent, and playbooks",
+            "MIT",
+            "train.jsonl.gz or dev.jsonl.gz, guidelines.json beside it",
+            star.fill,
+            star.StarOptions,
+        ),
+        FeedbackSource(
+            "fine_grained_rlhf",
+            "four answers to a question from passages, compared two by two",
+            "Apache-2.0",
+            "question, passages, prediction 1 to 4, preference",
+            pairs.fine_grained_rlhf,
+            pairs.QaOptions,
+        ),
+        FeedbackSource(
+            "llmbar",
+            "pairs with one agreed label; four adversarial subsets",
+            "MIT",
+            "input, output_1, output_2, label, subset, idx",
+            pairs.llmbar,
         ),
     )
 }

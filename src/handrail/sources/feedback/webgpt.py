@@ -8,7 +8,7 @@ other copies have `prompt`, `answers` and `scores` that sum to 2. A tie is two e
 from __future__ import annotations
 
 from handrail.records import RecordError, Reply
-from handrail.sources.feedback.cells import Cells
+from handrail.sources.feedback.cells import LEAVE, Cells
 from handrail.sources.feedback.maker import Maker, Table, ranks_of, user
 from handrail.sources.feedback.options import Options
 
@@ -61,20 +61,22 @@ def _read(row: Cells) -> tuple[str, str, list[str], list[float], float, float]:
     if row.has("question") or row.has("answer_0"):
         question = row["question"]
         of = row.inner("question", question) if isinstance(question, dict) else None
-        prompt = of.text("full_text") if of else row.text("question")
+        prompt = of.words("full_text") if of else row.words("question")
         category = of.text_or("dataset") if of else ""
-        answers = [row.text("answer_0"), row.text("answer_1")]
+        answers = [row.words("answer_0"), row.words("answer_1")]
         scores, low, high = [row.figure("score_0"), row.figure("score_1")], -1.0, 1.0
     else:
-        prompt, category = row.text("prompt"), ""
-        answers = [str(text) for text in row.list("answers")]
+        prompt, category = row.words("prompt"), ""
+        found = row.list("answers")
+        if len(found) != 2:
+            raise RecordError(f"field 'answers': expected 2 texts, found {len(found)}", LEAVE)
+        held = row.inner("answers", {f"answers.{i}": text for i, text in enumerate(found)})
+        answers = [held.words("answers.0"), held.words("answers.1")]
         scores, low, high = row.numbers("scores", 2), 0.0, 2.0
-        if len(answers) != 2 or not all(isinstance(text, str) for text in row.list("answers")):
-            raise RecordError("field 'answers': expected a list of 2 texts", "Leave the row out")
     if abs(sum(scores) - (low + high)) > 1e-6 or not all(low <= s <= high for s in scores):
         raise RecordError(
             f"the scores {scores[0]:g} and {scores[1]:g} are not two from {low:g} to {high:g} "
             f"that sum to {low + high:g}",
-            "Mend the row or leave it out",
+            LEAVE,
         )
     return prompt, category, answers, scores, low, high

@@ -31,10 +31,8 @@ def fill(made: Maker) -> None:
 
 
 def _answer(made: Maker, subset: str, row: Fields) -> None:
-    part = _PARTS.search(row.text("instruction"))
-    levels = dict(_LEVEL.findall(part["levels"])) if part else {}
-    if part is None or len(levels) != 5:
-        raise RecordError("field 'instruction' lacks a part of the judge's prompt", made.mend)
+    part = judge_prompt(row.text("instruction"), made.mend)
+    levels = dict(_LEVEL.findall(part["levels"]))
     system, key = row.text("response_source"), f"{subset}/{row.number('idx')}"
     scores, feedback = row.numbers("gpt4_score", 3), row["gpt4_feedback"]
     if not isinstance(feedback, list) or len(feedback) != 3:
@@ -62,3 +60,15 @@ def _answer(made: Maker, subset: str, row: Fields) -> None:
                 rationale=str(why),
             )
         )
+
+
+def judge_prompt(text: str, mend: str = "Mend the row or leave it out") -> re.Match[str]:
+    """The parts of a judge's prompt: instruction, response, reference, criterion, levels.
+
+    Raises:
+        RecordError: one is missing, or there are not five levels; `mend` says what to do.
+    """
+    part = _PARTS.search(text)
+    if part is None or len(dict(_LEVEL.findall(part["levels"]))) != 5:
+        raise RecordError("field 'instruction' lacks a part of the judge's prompt", mend)
+    return part
