@@ -255,12 +255,12 @@ def assert_says_how_to_start_over(error: RunError) -> None:
         ({"objective": DPO(beta=0.7)}, "objective.beta was 0.1, is 0.7"),
         ({"objective": IPO()}, "objective.name was 'dpo', is 'ipo'"),
         ({"forest": forest(7)}, "the data changed"),
-        ({"policy": policy(seed=5)}, "the model changed"),
+        ({"model": policy(seed=5)}, "the model changed"),
     ],
 )
 def test_a_checkpoint_of_another_start_is_refused(start: dict, says: str, tmp_path: Path) -> None:
     stopped_run(tmp_path)
-    arguments = {"policy": policy(), "forest": FOREST, "objective": DPO()} | {
+    arguments = {"model": policy(), "forest": FOREST, "objective": DPO()} | {
         k: v for k, v in start.items() if k != "settings"
     }
     with pytest.raises(RunError, match=says) as caught:
