@@ -163,7 +163,7 @@ def rate_by_labels(
     weights: str | Mapping[str, float] | LabelWeights = "quality",
     *,
     scaling: Scaling = "affine",
-    on_missing: OnError = "stop",
+    on_error: OnError = "stop",
 ) -> Rated:
     """The turns with each reply's rating made of its labels; whatever rating it had is gone.
 
@@ -171,7 +171,7 @@ def rate_by_labels(
         turns: with `Reply.labels`.
         weights: a preset, a mapping, or `LabelWeights` (which bring their own scaling).
         scaling: "affine" brings sums to 0..1; "raw" leaves them, and one outside 0..1 is a fault.
-        on_missing: a reply that lacks a label: "stop", or "skip" leaves it without a rating
+        on_error: a reply that lacks a label: "stop", or "skip" leaves it without a rating
             (never with 0) and counts it.
 
     Raises:
@@ -194,7 +194,7 @@ def rate_by_labels(
         value = how.rating(reply.labels)
         return value if 0 <= value <= 1 else f"the weighted sum {value:.4g} is not within 0 to 1"
 
-    found = _rate(listed, rating, on_missing, "--on-missing skip (on_missing='skip' in Python)")
+    found = _rate(listed, rating, on_error, "--on-error skip (on_error='skip' in Python)")
     told = "" if how.scaling == "affine" else ", the sum as it is"
     found.how = f"labels by {how.name}{told}"
     return found
@@ -208,7 +208,7 @@ def rate_by_scale(
     turns: Iterable[Turn],
     scale: str | Scale | None = None,
     *,
-    on_bad: OnError = "stop",
+    on_error: OnError = "stop",
     labels: str = "",
 ) -> Rated:
     """The turns with ratings in 0..1, from those that they have on a scale.
@@ -217,7 +217,7 @@ def rate_by_scale(
         turns: with `Reply.rating`, on the scale that their tag "scale" states; without one the
             ratings are in 0..1 already.
         scale: of all turns, whatever they state.
-        on_bad: a rating that is NaN or outside the scale, or a reply without one: "stop", or
+        on_error: a rating that is NaN or outside the scale, or a reply without one: "stop", or
             "skip" leaves the reply without a rating and counts it.
         labels: a label in 0..1 that rates the replies which have no rating ("quality", say).
 
@@ -245,7 +245,7 @@ def rate_by_scale(
             return f"the rating {reply.rating:g} is not on the scale {on.name}"
         return value
 
-    found = _rate(listed, rating, on_bad, "--on-missing skip (on_bad='skip' in Python)")
+    found = _rate(listed, rating, on_error, "--on-error skip (on_error='skip' in Python)")
     names = sorted({given.name} if given else {s.name for s in scales.values()})
     found.how = f"ratings on {' and '.join(names)}"
     if labels and any(r.rating is None and labels in r.labels for t in listed for r in t.replies):
