@@ -1,6 +1,8 @@
 """Reports: one self-contained page per run, a summary for programs, tables for the console."""
 
+from handrail.reports.bands import BandCurves, BandLine, BandPanel
 from handrail.reports.bars import OutcomeBars
+from handrail.reports.boxes import Box, BoxPanel, BoxPlots, Histograms
 from handrail.reports.breaches import BreachHeatMap
 from handrail.reports.curves import Curves, TrainingRun
 from handrail.reports.dots import Gains, RateDots
@@ -10,6 +12,7 @@ from handrail.reports.lengths import Lengths
 from handrail.reports.page import Report, Section, render, write_report
 from handrail.reports.plain import DataTable, JudgeQuality, LeftOut, Prose
 from handrail.reports.rankings import ShareDots, StrengthDots, WinHeatMap
+from handrail.reports.scatter import Scatter, ScatterPanel
 from handrail.reports.summary import summary, write_summary
 from handrail.reports.tables import (
     breach_rows,
@@ -21,6 +24,12 @@ from handrail.reports.tables import (
 from handrail.reports.winrates import WinRateTable
 
 __all__ = [
+    "BandCurves",
+    "BandLine",
+    "BandPanel",
+    "Box",
+    "BoxPanel",
+    "BoxPlots",
     "BreachHeatMap",
     "Curves",
     "DataTable",
@@ -30,6 +39,7 @@ __all__ = [
     "Finding",
     "Gains",
     "Headline",
+    "Histograms",
     "JudgeQuality",
     "LeftOut",
     "Lengths",
@@ -37,6 +47,8 @@ __all__ = [
     "Prose",
     "RateDots",
     "Report",
+    "Scatter",
+    "ScatterPanel",
     "Section",
     "ShareDots",
     "StrengthDots",

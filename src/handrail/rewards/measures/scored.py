@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Literal
@@ -16,9 +16,8 @@ from typing import Literal
 import numpy as np
 
 from handrail.ranking.estimates import Floats
-from handrail.records import RecordError, Reply, Scorer, Skip, Turn
+from handrail.records import AskProgress, RecordError, Reply, Scorer, Skip, Turn, score_each
 
-Progress = Callable[[int, int], None]
 Scale = Literal["preference", "rating", "order"]
 GoldKind = Literal["rank", "rating", "desirable", "none"]
 _SPAN = re.compile(r"\s*(-?\d+(?:\.\d+)?)\s*\.\.\s*(-?\d+(?:\.\d+)?)\s*")
@@ -155,26 +154,15 @@ def ratings_of(turns: Sequence[Turn], label: str = "quality") -> tuple[list[Floa
 
 
 def score_turns(
-    scorer: Scorer, turns: Sequence[Turn], progress: Progress | None = None
+    scorer: Scorer, turns: Sequence[Turn], progress: AskProgress | None = None
 ) -> tuple[tuple[float, ...], ...]:
     """A model's score of every reply; equal replies of one turn are scored once.
-
-    A scorer that has `score_all` (many turns at once) is asked once for everything.
 
     Raises:
         RecordError: the scorer gave another number of scores than it was asked for.
     """
     asked = list(dict.fromkeys((t, r.text) for t, turn in enumerate(turns) for r in turn.replies))
-    everything = getattr(scorer, "score_all", None)
-    if everything is not None:
-        given = list(everything([(turns[t], text) for t, text in asked], progress))
-    else:
-        given = []
-        for t, turn in enumerate(turns):
-            texts = list(dict.fromkeys(r.text for r in turn.replies))
-            given += scorer.score(turn, texts) if texts else []
-            if progress is not None:
-                progress(t + 1, len(turns))
+    given = score_each(scorer, [(turns[t], text) for t, text in asked], progress)
     if len(given) != len(asked):
         raise RecordError(
             f"'{scorer.name}' gave {len(given)} scores for {len(asked)} replies",

@@ -1,0 +1,302 @@
+"""All measures of one or more reward models on the same turns."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields, is_dataclass
+from itertools import combinations
+from typing import Any, get_args
+
+import numpy as np
+
+from handrail.ranking import Estimate, PairedDifference, Resampling
+from handrail.ranking.estimates import DEFAULT
+from handrail.records import AskProgress, Scorer, SettingError, Skip, Turn, nearest
+from handrail.rewards import measures as m
+from handrail.rewards.measures.scored import Scale, prompt_of, ratings_of, set_of
+
+_POINTS = 1500  # replies drawn in a scatter plot
+
+
+@dataclass(frozen=True)
+class EvalSettings:
+    """How reward models are measured.
+
+    `label` is a reply's rating where it has none; `low` and `high` are the edges of the rating
+    ranges; `bins` are of calibration curves; scores within `margin` are a model's tie in agreement
+    with a judge, whose verdicts are those on `dimension` (None: any).
+    """
+
+    label: str = "quality"
+    low: float = 0.4
+    high: float = 0.9
+    bins: int = 10
+    margin: float = 0.0
+    dimension: str | None = None
+    how: Resampling = DEFAULT
+
+    def __post_init__(self) -> None:
+        from handrail.rewards.measures.calibration import check_bins
+        from handrail.rewards.measures.ratings import check_edges
+
+        check_edges(self.low, self.high)
+        check_bins(self.bins)
+        if not self.margin >= 0:
+            raise SettingError(f"the margin is {self.margin:g}", "Give 0 or more")
+
+
+@dataclass(frozen=True)
+class Material:
+    """What models are measured by.
+
+    `turns` have replies with feedback (ranks, ratings, desirability, labels); `labels` are judges'
+    verdicts on their replies; `gold` are the truth's own values (a care world's quality, another
+    model's scores), where there is one; `probes` are prompts with the four replies of the probe.
+    """
+
+    turns: tuple[Turn, ...]
+    labels: tuple[m.Labels, ...] = ()
+    gold: m.Gold | None = None
+    probes: tuple[Turn, ...] = ()
+    skipped: tuple[Skip, ...] = ()
+
+
+@dataclass(frozen=True)
+class ModelResult:
+    """One model's figures. `points` are (characters, score, author) of replies to be drawn."""
+
+    model: str
+    scale: Scale
+    replies: int
+    unscored: int
+    pairs: m.PairAccuracy
+    kwise: m.KWise
+    ratings: m.RatingErrors | m.NoRatings
+    calibration: m.Calibration | m.NoCalibration
+    best_of_n: tuple[m.BestOfN, ...]
+    length: m.LengthBias
+    distribution: m.Distribution
+    agreement: tuple[m.Agreement, ...]
+    probe: m.ProbeResult | None
+    probe_scores: Mapping[str, tuple[float, ...]]
+    points: tuple[tuple[float, float, str], ...]
+
+
+@dataclass(frozen=True)
+class Compared:
+    """Model a less model b on the same items: "pairs", or pairs that a judge decided."""
+
+    a: str
+    b: str
+    on: str
+    paired: PairedDifference
+
+
+@dataclass(frozen=True)
+class RewardEvaluation:
+    """Reward models on the same turns."""
+
+    models: tuple[ModelResult, ...]
+    differences: tuple[Compared, ...]
+    settings: EvalSettings
+    sets: Mapping[str, int]
+    prompts: int
+    turns: int
+    replies: int
+    probes: tuple[Turn, ...]
+    skipped: tuple[Skip, ...]
+
+    def summary(self) -> dict[str, Any]:
+        """All figures as plain data, without the points of drawings."""
+        made: dict[str, Any] = plain(self)
+        made["probes"] = len(self.probes)
+        for model in made["models"]:
+            del model["points"]
+            for one in model["agreement"]:
+                del one["item_N"], one["clusters"]
+        return made
+
+
+def plain(one: Any) -> Any:
+    """A frozen result as plain data for JSON: estimates with their intervals, NaN as None."""
+    if isinstance(one, Estimate):
+        return one.as_dict()
+    if isinstance(one, Skip):
+        return one.model_dump()
+    if is_dataclass(one) and not isinstance(one, type):
+        return {f.name: plain(getattr(one, f.name)) for f in fields(one)}
+    if isinstance(one, Mapping):
+        return {" / ".join(k) if isinstance(k, tuple) else str(k): plain(v) for k, v in one.items()}
+    if isinstance(one, np.ndarray | list | tuple):
+        return [plain(v) for v in one]
+    if isinstance(one, Turn):
+        return one.id
+    return None if isinstance(one, float) and not math.isfinite(one) else one
+
+
+def scale_of_model(scorer: Scorer, told: str = "") -> tuple[Scale, str]:
+    """What a model's scores are, and why no rating can be read off them where none can.
+
+    A model says it by `trained_with` ("bradley_terry", "rating/..."); of one that was trained by
+    others ("") scores are taken as a preference model's, as nearly all published ones are. What has
+    neither that nor a `scale` claims an order only. `told` overrules.
+
+    Raises:
+        SettingError: `told` is no scale, or "rating" of a model that learnt preferences.
+    """
+    if told and told not in get_args(Scale):
+        raise SettingError(f"there is no scale '{told}'", nearest(told, get_args(Scale)))
+    trained = getattr(scorer, "trained_with", None)
+    found = getattr(scorer, "scale", "order" if trained is None else "preference")
+    if trained and trained.startswith("rating/"):
+        found = "rating"
+    scale: Scale = told or found  # type: ignore[assignment]
+    if scale == "rating" and trained == "bradley_terry":
+        raise SettingError(
+            f"'{scorer.name}' was trained on preferences, so its scores are no ratings",
+            "Take it as 'preference'",
+        )
+    if scale == "rating":
+        return scale, ""
+    if scale == "preference":
+        return (
+            scale,
+            "a preference model's score has no zero: only gaps within a prompt mean anything",
+        )
+    return scale, "its score orders replies and is on no scale of ratings"
+
+
+def score_model(
+    scorer: Scorer, turns: Sequence[Turn], scale: str = "", progress: AskProgress | None = None
+) -> m.Scored:
+    """A model's scores of all replies; of a model of ratings also the ratings that it predicts."""
+    from scipy.special import expit
+
+    kind, why = scale_of_model(scorer, scale)
+    scores = m.score_turns(scorer, turns, progress)
+    predicted = None
+    if kind == "rating":
+        read: Callable[[float], float] = getattr(scorer, "probability", None) or (
+            float if getattr(scorer, "scale", "") == "rating" else lambda x: float(expit(x))
+        )
+        predicted = tuple(
+            tuple(read(s) if math.isfinite(s) else float("nan") for s in row) for row in scores
+        )
+    return m.Scored(scorer.name, kind, tuple(turns), scores, predicted, why)
+
+
+def evaluate(
+    scored: Sequence[tuple[m.Scored, m.Scored | None]],
+    given: Material,
+    settings: EvalSettings | None = None,
+    progress: Callable[[str, int, int], None] | None = None,
+) -> RewardEvaluation:
+    """Every measure of every model, and the models beside each other.
+
+    Args:
+        scored: for each model its scores of `given.turns`, and of `given.probes` (None: not
+            probed).
+        given: what they are measured by.
+        settings: ranges, bins, intervals.
+        progress: called as (model, done, total).
+
+    Raises:
+        SettingError: two models have one name.
+    """
+    chosen = settings or EvalSettings()
+    names = [one.model for one, _ in scored]
+    twice = next((n for n in names if names.count(n) > 1), None)
+    if twice is not None:
+        raise SettingError(f"two models have the name '{twice}'", "Give each its own")
+    results, items = [], []
+    for done, (one, probed) in enumerate(scored):
+        items.append(m.PairItems.of(one))
+        results.append(_result(one, probed, items[-1], given, chosen))
+        if progress is not None:
+            progress(one.model, done + 1, len(scored))
+    sets: dict[str, int] = {}
+    for turn in given.turns:
+        sets[set_of(turn)] = sets.get(set_of(turn), 0) + 1
+    return RewardEvaluation(
+        models=tuple(results),
+        differences=tuple(_compared(items, results, chosen.how)),
+        settings=chosen,
+        sets=sets,
+        prompts=len({prompt_of(turn) for turn in given.turns}),
+        turns=len(given.turns),
+        replies=sum(len(turn.replies) for turn in given.turns),
+        probes=given.probes,
+        skipped=(*given.skipped, *ratings_of(given.turns, chosen.label)[1], *_of(given.labels)),
+    )
+
+
+def _of(labels: Iterable[m.Labels]) -> list[Skip]:
+    return [skip for one in labels for skip in one.skipped]
+
+
+def _result(
+    one: m.Scored,
+    probed: m.Scored | None,
+    items: m.PairItems,
+    given: Material,
+    s: EvalSettings,
+) -> ModelResult:
+    golds = m.gold_of(one, s.label) if given.gold is None else [given.gold]
+    values = next((g.values for g in golds if g.name != "rank"), None)
+    return ModelResult(
+        model=one.model,
+        scale=one.scale,
+        replies=one.replies,
+        unscored=one.unscored,
+        pairs=m.pair_accuracy(items, s.how),
+        kwise=m.kwise(one, s.how),
+        ratings=m.rating_errors(one, s.label, s.low, s.high, s.how),
+        calibration=_calibration(one, items, s),
+        best_of_n=tuple(m.best_of_n(one, gold, s.how) for gold in golds),
+        length=m.length_bias(one, values, s.how),
+        distribution=m.distribution(one, s.label, s.low, s.high),
+        agreement=tuple(m.agreement(one, labels, s.margin, s.how) for labels in given.labels),
+        probe=None if probed is None else m.probe(probed, s.how),
+        probe_scores={}
+        if probed is None
+        else {t.id: row for t, row in zip(probed.turns, probed.scores, strict=True)},
+        points=_points(one),
+    )
+
+
+def _calibration(
+    one: m.Scored, items: m.PairItems, s: EvalSettings
+) -> m.Calibration | m.NoCalibration:
+    if one.scale == "preference":
+        return m.pair_calibration(items, s.bins, s.how)
+    if one.scale == "rating":
+        return m.rating_calibration(one, s.label, s.bins, s.how)
+    return m.NoCalibration(one.model, "its scores claim no probability")
+
+
+def _points(one: m.Scored) -> tuple[tuple[float, float, str], ...]:
+    """Characters, score and author of the replies, or of `_POINTS` of them drawn with one seed."""
+    every = [
+        (float(len(reply.text)), score, reply.author)
+        for turn, row in zip(one.turns, one.scores, strict=True)
+        for reply, score in zip(turn.replies, row, strict=True)
+        if math.isfinite(score)
+    ]
+    if len(every) <= _POINTS:
+        return tuple(every)
+    chosen = np.random.default_rng(0).choice(len(every), _POINTS, replace=False)
+    return tuple(every[i] for i in sorted(chosen))
+
+
+def _compared(
+    items: Sequence[m.PairItems], results: Sequence[ModelResult], how: Resampling
+) -> Iterable[Compared]:
+    """Each two models on the pairs, and on the pairs that each judge decided."""
+    for (x, a), (y, b) in combinations(zip(items, results, strict=True), 2):
+        if len(x.gap_N):
+            yield Compared(a.model, b.model, "pairs", m.compare_pairs_of(x, y, how))
+        for one, other in zip(a.agreement, b.agreement, strict=True):
+            if len(one.item_N):
+                paired = m.compare_agreement(one, other, how)
+                yield Compared(a.model, b.model, f"verdicts of {one.judge}", paired)
