@@ -2,44 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 from handrail.records import Scorer, SettingError
 
-Wrap = Callable[[Scorer, str], Scorer]
-RULE = "rule:"
+OpenModel = Callable[[str], Scorer]
+RULE, LANGUAGE = "rule:", "model:"
+COMBINED = (".yaml", ".yml")
 
 
-def open_scorer(spec: str, wrap: Wrap | None = None) -> Scorer:
+def open_scorer(spec: str, open_model: OpenModel | None = None) -> Scorer:
     """The scorer of a name.
 
     Args:
         spec: a reward model by folder or hub name; a YAML file of a combined reward (docs/
             rewards.md); "rule:NAME" (playbook, length, shorter, random) or "length" for
-            `rule:length`. A leading "reward:" changes nothing.
-        wrap: called as `(scorer, its name)` with each model that was opened; what it gives is
-            used in the model's place (one that keeps scores on disk).
+            `rule:length`; "model:NAME", a language model that grades from 1 to 10. A leading
+            "reward:" changes nothing.
+        open_model: opens what is no rule and no combined reward, these' parts too; by default
+            `open_model` of this module.
 
     Raises:
         HandrailError: an unknown rule, a file that is not as it should be, or a model that cannot
             be opened.
     """
-    name = spec.removeprefix("reward:")
-    if not name.strip():
-        raise SettingError("no scorer is named", "Name a reward model's folder, or rule:length")
-    if name == "length" and not Path(name).exists():
-        name = RULE + name
+    name = plain_name(spec)
     if name.startswith(RULE):
         from handrail.rewards.rules import RuleScorer
 
         return RuleScorer(name.removeprefix(RULE))
-
-    def opened(model: str) -> Scorer:
-        made = _model(model)
-        return made if wrap is None else wrap(made, model)
-
-    if name.lower().endswith((".yaml", ".yml")):
+    opened = open_model or _open
+    if is_combined(name):
         from handrail.cli.files import read_config
         from handrail.rewards.combined_file import combined_of
 
@@ -47,10 +42,81 @@ def open_scorer(spec: str, wrap: Wrap | None = None) -> Scorer:
     return opened(name)
 
 
-def _model(name: str) -> Scorer:
+def plain_name(spec: str) -> str:
+    """A scorer's name without "reward:"; `rule:length` for "length", unless there is such a folder.
+
+    Raises:
+        SettingError: nothing is named.
+    """
+    name = spec.removeprefix("reward:")
+    if not name.strip():
+        raise SettingError("no scorer is named", "Name a reward model's folder, or rule:length")
+    return RULE + name if name == "length" and not Path(name).exists() else name
+
+
+def is_combined(name: str) -> bool:
+    """Whether a name is that of a file that combines rewards."""
+    return name.lower().endswith(COMBINED)
+
+
+def _open(name: str, llm: Mapping[str, Any] | None = None) -> Scorer:
+    """A trained reward model, or a language model that grades."""
+    if name.startswith(LANGUAGE):
+        from handrail.cli.llm import open_model
+        from handrail.cli.rewarding.graded import GradedScorer
+
+        return GradedScorer(open_model(name.removeprefix(LANGUAGE), **(llm or {})))
     from handrail.models.reward import load_reward
 
     return load_reward(name)
+
+
+def kept(name: str, folder: Path | None, llm: Mapping[str, Any] | None = None) -> Scorer:
+    """The model of a name, opened when a score is missing in the files of `folder`.
+
+    Raises:
+        ModelError: there is no such model.
+    """
+    from handrail.rewards.costs import Opened
+    from handrail.rewards.kept import KeptScorer
+
+    def opened() -> Opened:
+        scorer: Any = _open(name, llm)
+        ledger = (lambda: scorer.model.spent) if name.startswith(LANGUAGE) else None
+        return Opened(scorer, _parameters(scorer), _counter(scorer), ledger)
+
+    return KeptScorer(name, opened, folder, _identity(name, llm))
+
+
+def _identity(name: str, llm: Mapping[str, Any] | None) -> str:
+    """What tells two models of one name apart: where they are, their files' sizes and times."""
+    if name.startswith(LANGUAGE):
+        return str((llm or {}).get("base_url", ""))
+    from handrail.models.load import resolve_model
+
+    where = Path(resolve_model(name))
+    files = sorted(path for path in where.rglob("*") if path.is_file()) if where.is_dir() else []
+    stats = [(str(path.relative_to(where)), path.stat()) for path in files]
+    told = [f"{path} {stat.st_size} {stat.st_mtime_ns}" for path, stat in stats]
+    return "\n".join([str(where.resolve()) if files else str(where), *told])
+
+
+def _parameters(scorer: Any) -> int | None:
+    """How many weights a scorer's model has."""
+    weights = getattr(getattr(scorer, "model", None), "parameters", None)
+    return None if weights is None else sum(weight.numel() for weight in weights())
+
+
+def _counter(scorer: Any) -> Callable[..., int] | None:
+    """What counts the tokens of a prompt with its reply."""
+    renderer = getattr(scorer, "renderer", None)
+    if renderer is None and hasattr(scorer, "tokenizer"):
+        from handrail.trees import Renderer
+
+        renderer = Renderer(scorer.tokenizer)
+    if renderer is None:
+        return None
+    return lambda turn, reply: len(renderer.prompt_ids(turn)) + len(renderer.reply_ids(reply))
 
 
 def _count_tokens(name: str) -> Callable[[str], int]:
