@@ -14,33 +14,37 @@ from handrail.ranking import Estimate, PairedDifference, Resampling
 from handrail.ranking.estimates import DEFAULT
 from handrail.records import AskProgress, Scorer, SettingError, Skip, Turn, nearest
 from handrail.rewards import measures as m
-from handrail.rewards.measures.scored import Scale, prompt_of, ratings_of, set_of
+from handrail.rewards.combine import sigmoid
+from handrail.rewards.measures.calibration import check_bins
+from handrail.rewards.measures.ratings import EDGES
+from handrail.rewards.measures.scored import Reads, prompt_of, ratings_of, set_of
+from handrail.rewards.ranges import Edges
 
 _POINTS = 1500  # replies drawn in a scatter plot
+_WHY: Mapping[Reads, str] = {
+    "preference": "a preference model's score has no zero: only gaps within a prompt mean anything",
+    "order": "its score orders replies and is on no scale of ratings",
+    "rating": "",
+}
 
 
 @dataclass(frozen=True)
 class EvalSettings:
     """How reward models are measured.
 
-    `label` is a reply's rating where it has none; `low` and `high` are the edges of the rating
-    ranges; `bins` are of calibration curves; scores within `margin` are a model's tie in agreement
-    with a judge, whose verdicts are those on `dimension` (None: any).
+    `label` is a reply's rating where it has none; `edges` part the ranges of ratings; `bins` are of
+    calibration curves; scores within `margin` are a model's tie in agreement with a judge, whose
+    verdicts are those on `dimension` (None: any).
     """
 
     label: str = "quality"
-    low: float = 0.4
-    high: float = 0.9
+    edges: Edges = EDGES
     bins: int = 10
     margin: float = 0.0
     dimension: str | None = None
     how: Resampling = DEFAULT
 
     def __post_init__(self) -> None:
-        from handrail.rewards.measures.calibration import check_bins
-        from handrail.rewards.measures.ratings import check_edges
-
-        check_edges(self.low, self.high)
         check_bins(self.bins)
         if not self.margin >= 0:
             raise SettingError(f"the margin is {self.margin:g}", "Give 0 or more")
@@ -67,7 +71,7 @@ class ModelResult:
     """One model's figures. `points` are (characters, score, author) of replies to be drawn."""
 
     model: str
-    scale: Scale
+    scale: Reads
     replies: int
     unscored: int
     pairs: m.PairAccuracy
@@ -135,55 +139,60 @@ def plain(one: Any) -> Any:
     return None if isinstance(one, float) and not math.isfinite(one) else one
 
 
-def scale_of_model(scorer: Scorer, told: str = "") -> tuple[Scale, str]:
+def scale_of_model(scorer: Scorer, told: str = "") -> tuple[Reads, str]:
     """What a model's scores are, and why no rating can be read off them where none can.
 
-    A model says it by `trained_with` ("bradley_terry", "rating/..."); of one that was trained by
-    others ("") scores are taken as a preference model's, as nearly all published ones are. What has
-    neither that nor a `scale` claims an order only. `told` overrules.
+    A model says it by `trained_with`: "bradley_terry" and "rating/...". One that was trained by
+    others ("") is taken as a preference model, as nearly all published ones are. Everything else (a
+    rule, a combined reward, a scorer that says nothing) claims an order only. `told` overrules.
 
     Raises:
         SettingError: `told` is no scale, or "rating" of a model that learnt preferences.
     """
-    if told and told not in get_args(Scale):
-        raise SettingError(f"there is no scale '{told}'", nearest(told, get_args(Scale)))
+    if told and told not in get_args(Reads):
+        raise SettingError(f"there is no scale '{told}'", nearest(told, get_args(Reads)))
     trained = getattr(scorer, "trained_with", None)
-    found = getattr(scorer, "scale", "order" if trained is None else "preference")
-    if trained and trained.startswith("rating/"):
+    found: Reads = "preference" if trained in ("", "bradley_terry") else "order"
+    if str(trained).startswith("rating/"):
         found = "rating"
-    scale: Scale = told or found  # type: ignore[assignment]
+    scale: Reads = told or found  # type: ignore[assignment]
     if scale == "rating" and trained == "bradley_terry":
         raise SettingError(
             f"'{scorer.name}' was trained on preferences, so its scores are no ratings",
             "Take it as 'preference'",
         )
-    if scale == "rating":
-        return scale, ""
-    if scale == "preference":
-        return (
-            scale,
-            "a preference model's score has no zero: only gaps within a prompt mean anything",
-        )
-    return scale, "its score orders replies and is on no scale of ratings"
+    return scale, _WHY[scale]
 
 
 def score_model(
-    scorer: Scorer, turns: Sequence[Turn], scale: str = "", progress: AskProgress | None = None
+    scorer: Scorer,
+    turns: Sequence[Turn],
+    scale: str = "",
+    name: str = "",
+    progress: AskProgress | None = None,
 ) -> m.Scored:
-    """A model's scores of all replies; of a model of ratings also the ratings that it predicts."""
-    from scipy.special import expit
+    """A model's scores of all replies; of a model of ratings also the ratings that it predicts.
 
-    kind, why = scale_of_model(scorer, scale)
+    Args:
+        scorer: the model.
+        turns: with the replies.
+        scale: what its scores are, where `scale_of_model` is to be overruled.
+        name: of the model in reports; by default its own.
+        progress: called as (done, total).
+
+    Raises:
+        HandrailError: as `scale_of_model`; or the scorer gave another number of scores.
+    """
     scores = m.score_turns(scorer, turns, progress)
+    kind, why = scale_of_model(scorer, scale)
     predicted = None
     if kind == "rating":
-        read: Callable[[float], float] = getattr(scorer, "probability", None) or (
-            float if getattr(scorer, "scale", "") == "rating" else lambda x: float(expit(x))
-        )
+        said = str(getattr(scorer, "trained_with", "")).startswith("rating/")
+        read = scorer.probability if said else sigmoid  # type: ignore[attr-defined]
         predicted = tuple(
-            tuple(read(s) if math.isfinite(s) else float("nan") for s in row) for row in scores
+            tuple(read(s) if math.isfinite(s) else math.nan for s in row) for row in scores
         )
-    return m.Scored(scorer.name, kind, tuple(turns), scores, predicted, why)
+    return m.Scored(name or scorer.name, kind, tuple(turns), scores, predicted, why)
 
 
 def evaluate(
@@ -251,11 +260,11 @@ def _result(
         unscored=one.unscored,
         pairs=m.pair_accuracy(items, s.how),
         kwise=m.kwise(one, s.how),
-        ratings=m.rating_errors(one, s.label, s.low, s.high, s.how),
+        ratings=m.rating_errors(one, s.label, s.edges, s.how),
         calibration=_calibration(one, items, s),
         best_of_n=tuple(m.best_of_n(one, gold, s.how) for gold in golds),
         length=m.length_bias(one, values, s.how),
-        distribution=m.distribution(one, s.label, s.low, s.high),
+        distribution=m.distribution(one, s.label, s.edges),
         agreement=tuple(m.agreement(one, labels, s.margin, s.how) for labels in given.labels),
         probe=None if probed is None else m.probe(probed, s.how),
         probe_scores={}

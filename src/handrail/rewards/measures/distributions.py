@@ -9,8 +9,9 @@ from typing import Literal
 import numpy as np
 
 from handrail.ranking.estimates import Floats
-from handrail.rewards.measures.ratings import ranges_of
+from handrail.rewards.measures.ratings import EDGES, ranges_of
 from handrail.rewards.measures.scored import Scored, gold_values, ratings_of
+from handrail.rewards.ranges import Edges
 
 _BINS, _AUTHORS = 30, 12
 
@@ -76,9 +77,7 @@ def spread_of(
     )
 
 
-def distribution(
-    scored: Scored, label: str = "quality", low: float = 0.4, high: float = 0.9
-) -> Distribution:
+def distribution(scored: Scored, label: str = "quality", edges: Edges = EDGES) -> Distribution:
     """The spread of a model's scores over all replies, by author, range of rating, and rank."""
     score_N = np.array([s for row in scored.scores for s in row], np.float64)
     known = np.isfinite(score_N)
@@ -92,12 +91,9 @@ def distribution(
     groups += [("author", a, keep) for a, keep in _authors([r.author for _, r in replies])]
     ratings, _ = ratings_of(scored.turns, label)
     gold_N = np.concatenate([*ratings, np.empty(0)])
-    told = {
-        "below": f"rated below {low:g}",
-        "between": f"rated {low:g} to {high:g}",
-        "above": f"rated above {high:g}",
-    }
-    ranges = ranges_of(gold_N, low, high)
+    names = zip(("low", "middle", "high"), edges.names, strict=True)
+    told = {name: f"rated {words}" for name, words in names}
+    ranges = ranges_of(gold_N, edges)
     groups += [("rating", told[name], ranges[name] & ~np.isnan(gold_N)) for name in told]
     best_N = np.concatenate([*(_best(gold_values(turn)[1]) for turn in scored.turns), np.empty(0)])
     groups += [("rank", "best of its prompt", best_N == 1), ("rank", "not the best", best_N == 0)]
@@ -106,9 +102,9 @@ def distribution(
         for by, group, keep in groups
         if (keep & known).sum() >= 2
     ]
-    counts, edges = np.histogram(score_N[known], bins=_BINS)
+    counts, bounds = np.histogram(score_N[known], bins=_BINS)
     return Distribution(
-        scored.model, tuple(spreads), tuple(map(float, edges)), tuple(map(int, counts)), unscored
+        scored.model, tuple(spreads), tuple(map(float, bounds)), tuple(map(int, counts)), unscored
     )
 
 

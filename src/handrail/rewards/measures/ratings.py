@@ -6,7 +6,6 @@ the middle looks good. So the errors below 0.4, between, and above 0.9 stand apa
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -15,11 +14,12 @@ from scipy import stats
 
 from handrail.ranking import Estimate, Resampling
 from handrail.ranking.estimates import DEFAULT, Floats
-from handrail.records import SettingError
 from handrail.rewards.measures.resample import correlation, mean_of
 from handrail.rewards.measures.scored import Scored, prompt_of, ratings_of
+from handrail.rewards.ranges import Edges
 
-RANGES = ("below", "above", "between", "all")
+RANGES = ("low", "high", "middle", "all")
+EDGES = Edges()
 
 
 @dataclass(frozen=True)
@@ -36,16 +36,15 @@ class RangeError:
 
 @dataclass(frozen=True)
 class RatingErrors:
-    """Errors by range of the true rating ("below", "above", "between", "all"), and correlations.
+    """Errors by range of the true rating ("low", "high", "middle", "all"), and correlations.
 
-    "below" is under `low`, "above" over `high`, and the two edges themselves lie between. `missing`
-    counts replies without a rating, `off_scale` ratings that are not on their scale, `unscored`
-    rated replies without a score.
+    The edges themselves belong to the low and the high range. `missing` counts replies without a
+    rating, `off_scale` ratings that are not on their scale, `unscored` rated replies without a
+    score.
     """
 
     model: str
-    low: float
-    high: float
+    edges: Edges
     errors: Mapping[str, RangeError]
     pearson: Estimate
     spearman: Estimate
@@ -62,21 +61,12 @@ class NoRatings:
     why: str
 
 
-def check_edges(low: float, high: float) -> None:
-    """Raises `SettingError` unless 0 < low < high < 1."""
-    if not 0.0 < low < high < 1.0:
-        raise SettingError(
-            f"the edges of the rating ranges are {low:g} and {high:g}",
-            "Give two numbers between 0 and 1, the lower one first",
-        )
-
-
-def ranges_of(gold_N: Floats, low: float, high: float) -> dict[str, Floats]:
-    """Which ratings lie in which range, as boolean columns."""
+def ranges_of(gold_N: Floats, edges: Edges) -> dict[str, Floats]:
+    """Which ratings lie in which range, as boolean columns; NaN is in "all" alone."""
     return {
-        "below": gold_N < low,
-        "above": gold_N > high,
-        "between": (gold_N >= low) & (gold_N <= high),
+        "low": gold_N <= edges.low,
+        "high": gold_N >= edges.high,
+        "middle": (gold_N > edges.low) & (gold_N < edges.high),
         "all": np.ones(len(gold_N), bool),
     }
 
@@ -84,8 +74,7 @@ def ranges_of(gold_N: Floats, low: float, high: float) -> dict[str, Floats]:
 def rating_errors(
     scored: Scored,
     label: str = "quality",
-    low: float = 0.4,
-    high: float = 0.9,
+    edges: Edges = EDGES,
     how: Resampling = DEFAULT,
 ) -> RatingErrors | NoRatings:
     """How far a model's predictions are from the ratings.
@@ -94,11 +83,9 @@ def rating_errors(
         scored: of a model whose scale is "rating"; others have no prediction, and the answer says
             why.
         label: the label that is a reply's rating where it has none.
-        low: the upper edge of the low range.
-        high: the lower edge of the high range.
+        edges: of the ranges.
         how: settings of the intervals.
     """
-    check_edges(low, high)
     if scored.predicted is None:
         return NoRatings(scored.model, scored.why)
     gold_rows, skips = ratings_of(scored.turns, label)
@@ -117,11 +104,10 @@ def rating_errors(
         return NoRatings(scored.model, "no reply has both a rating and a score")
     return RatingErrors(
         model=scored.model,
-        low=low,
-        high=high,
+        edges=edges,
         errors={
             name: _errors(said_N[keep], gold_N[keep], list(np.array(names, object)[keep]), how)
-            for name, keep in ranges_of(gold_N, low, high).items()
+            for name, keep in ranges_of(gold_N, edges).items()
         },
         pearson=correlation(gold_N, said_N, names, "Pearson", how),
         spearman=correlation(
@@ -140,8 +126,3 @@ def _errors(said_N: Floats, gold_N: Floats, names: list[str], how: Resampling) -
         mae=mean_of(np.abs(gap), names, "mean", how),
         bias=mean_of(gap, names, "mean", how),
     )
-
-
-def no_figure(one: Estimate) -> bool:
-    """Whether there was nothing to estimate from."""
-    return one.n == 0 or math.isnan(one.value)

@@ -7,7 +7,6 @@ long for the model, say. It is counted and in no figure.
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
@@ -17,10 +16,10 @@ import numpy as np
 
 from handrail.ranking.estimates import Floats
 from handrail.records import AskProgress, RecordError, Reply, Scorer, Skip, Turn, score_each
+from handrail.rewards.labels import Scale
 
-Scale = Literal["preference", "rating", "order"]
+Reads = Literal["preference", "rating", "order"]
 GoldKind = Literal["rank", "rating", "desirable", "none"]
-_SPAN = re.compile(r"\s*(-?\d+(?:\.\d+)?)\s*\.\.\s*(-?\d+(?:\.\d+)?)\s*")
 
 
 @dataclass(frozen=True)
@@ -34,7 +33,7 @@ class Scored:
     """
 
     model: str
-    scale: Scale
+    scale: Reads
     turns: tuple[Turn, ...]
     scores: tuple[tuple[float, ...], ...]
     predicted: tuple[tuple[float, ...], ...] | None = None
@@ -106,31 +105,17 @@ def gold_values(turn: Turn) -> tuple[GoldKind, Floats]:
     return "none", np.full(len(turn.replies), np.nan)
 
 
-def scale_of(turn: Turn) -> tuple[float, float]:
-    """The ends of the scale that a turn's ratings are on: its tag "scale" ("1..5"), else 0 to 1.
-
-    Raises:
-        RecordError: the tag is no scale.
-    """
-    told = turn.tags.get("scale", "0..1")
-    found = _SPAN.fullmatch(told)
-    low, high = (float(found[1]), float(found[2])) if found else (0.0, 0.0)
-    if not low < high:
-        raise RecordError(
-            f"the tag 'scale' is '{told}'", "Write the two ends, as in 1..5", f"turn {turn.id}"
-        )
-    return low, high
-
-
 def rating_of(turn: Turn, reply: Reply, label: str = "quality") -> float | None:
     """A reply's rating mapped to 0..1, else its label of this name; None without either.
 
     NaN is a rating that is not on its scale.
+
+    Raises:
+        SettingError: the turn's tag "scale" is none.
     """
     if reply.rating is not None:
-        low, high = scale_of(turn)
-        value = (reply.rating - low) / (high - low)
-        return value if 0.0 <= value <= 1.0 else float("nan")
+        value = Scale.parse(turn.tags.get("scale", "0..1")).unit(reply.rating)
+        return float("nan") if value is None else value
     return reply.labels.get(label)
 
 
