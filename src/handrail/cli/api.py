@@ -16,6 +16,7 @@ from handrail.cli import synthesizing as synthesize
 from handrail.cli.care import check_world, pretrain_world
 from handrail.cli.draw import Generated, generate, load, sampling
 from handrail.cli.exchange import convert, export, feedback_turns, import_, list_sources
+from handrail.cli.feedback import feedback_settings, list_feedback, load_feedback
 from handrail.cli.files import as_turns, read_config, read_playbook, read_records, records_out
 from handrail.cli.filtering import evaluation_texts, filter_records
 from handrail.cli.fit import Fitted, train
@@ -28,6 +29,7 @@ from handrail.cli.llm import open_model, open_sampler
 from handrail.cli.peek import record_text
 from handrail.cli.planning import Plan, power
 from handrail.cli.ranking import Ranked, rank
+from handrail.cli.rewarding.preparing import open_augmenter, prepare_rewards
 from handrail.cli.runs import list_recipes, recipe_settings, report, run
 from handrail.records import (
     Loaded,
@@ -56,6 +58,7 @@ __all__ = [
     "doctor",
     "evaluation_texts",
     "export",
+    "feedback_settings",
     "feedback_turns",
     "filter_records",
     "generate",
@@ -63,12 +66,15 @@ __all__ = [
     "judge",
     "judge_eval",
     "judge_reproduce",
+    "list_feedback",
     "list_recipes",
     "list_sources",
     "load",
+    "load_feedback",
     "open_model",
     "open_sampler",
     "power",
+    "prepare_rewards",
     "pretrain_world",
     "rank",
     "read",

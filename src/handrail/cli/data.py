@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from handrail.cli.console import Console, count, table
+from handrail.cli.data_feedback import feedback
 from handrail.cli.data_filter import filter_
 from handrail.cli.skips import refused, tell
 from handrail.cli.verb import Verbs, on_error_option, verb
@@ -271,3 +272,4 @@ def turns(console: Console, file: str, out: Path, on_error: Any) -> None:
 
 
 command.add(filter_)
+command.add(feedback)

@@ -111,6 +111,13 @@ SOURCES: dict[str, Source] = {
 def source(name: str) -> Source:
     """A source by name; an unknown name is an error with the nearest right one."""
     if name not in SOURCES:
+        from handrail.sources.feedback import FEEDBACK
+
+        if name in FEEDBACK:
+            raise RecordError(
+                f"'{name}' has turns with feedback and no conversations to convert",
+                "`handrail data feedback` (handrail.load_feedback in Python) reads it",
+            )
         raise RecordError(f"there is no source '{name}'", nearest(name, SOURCES))
     return SOURCES[name]
 

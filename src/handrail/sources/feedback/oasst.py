@@ -10,14 +10,14 @@ from __future__ import annotations
 from functools import partial
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from handrail.records import Message, Reply
 from handrail.sources.feedback.cells import Cells
 from handrail.sources.feedback.maker import Maker, Table
 from handrail.sources.feedback.oasst_forest import Forest, Prompt, prompts
 from handrail.sources.feedback.oasst_nodes import Node, is_tree, message_node, tree_nodes
-from handrail.sources.feedback.options import Names, Options
+from handrail.sources.feedback.options import Options, several
 
 UNSTATED = ""
 
@@ -33,20 +33,22 @@ class OasstOptions(Options):
             point before them (of unranked replies the first).
         feedback: what a turn must have: rank (two ranked replies), labels (a labelled reply), any
             of the two, or none.
-        min_replies, max_replies: how many replies a turn must have and may keep; of more, the
-            best-ranked ones are kept.
+        min_replies: how many replies a turn must have.
+        max_replies: how many it may keep; of more, the best-ranked ones.
         synthetic: keep messages that a program wrote.
         unreviewed: keep messages whose review is open; those that failed it never are.
     """
 
-    langs: Names | None = None
-    states: Names | None = ("ready_for_export",)
+    langs: tuple[str, ...] | None = None
+    states: tuple[str, ...] | None = ("ready_for_export",)
     threads: Literal["all", "best"] = "all"
     feedback: Literal["any", "rank", "labels", "none"] = "any"
     min_replies: int = Field(default=1, ge=1)
     max_replies: int | None = Field(default=None, ge=1)
     synthetic: bool = True
     unreviewed: bool = True
+
+    _lists = field_validator("langs", "states", mode="before")(several)
 
 
 def fill(made: Maker, table: Table, options: OasstOptions) -> None:

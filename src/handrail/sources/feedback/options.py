@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, TypeVar
+from typing import Any, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from handrail.records import SettingError, unknown_setting
 from handrail.records.faults import one_of, plain
@@ -20,12 +20,9 @@ class Options(BaseModel):
 O = TypeVar("O", bound=Options)  # noqa: E741
 
 
-def _several(value: Any) -> Any:
-    """`en,es` of a command line as a list."""
+def several(value: Any) -> Any:
+    """`en,es` of a command line as a list; anything else as it is."""
     return [part.strip() for part in value.split(",")] if isinstance(value, str) else value
-
-
-Names = Annotated[tuple[str, ...], BeforeValidator(_several)]
 
 
 def options_from(kind: type[O], values: Mapping[str, Any], source: str) -> O:

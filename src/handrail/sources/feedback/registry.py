@@ -24,6 +24,7 @@ from handrail.sources.feedback import (
     star,
     webgpt,
 )
+from handrail.sources.feedback.hub import hub_tables
 from handrail.sources.feedback.maker import Maker, Table
 from handrail.sources.feedback.options import Options, options_from
 from handrail.sources.tables import table_rows
@@ -56,6 +57,13 @@ class FeedbackSource:
         name = f"{path.parent.name}/{path.name.partition('.')[0]}"
         rows = table_rows(path, on_error=on_error)
         return self.read([Table(name, rows, path)], on_error, chosen, str(path))
+
+    def from_hub(
+        self, named: str, split: str | None = None, on_error: OnError = "stop", **options: Any
+    ) -> Loaded[Turn]:
+        """The turns of a data set of the hub; see `hub.hub_tables` for its name."""
+        chosen = options_from(self.options, options, self.name)
+        return self.read(hub_tables(named, split), on_error, chosen, named)
 
     def read(
         self, tables: Iterable[Table], on_error: OnError, options: Options, where: str
