@@ -71,6 +71,7 @@ __all__ = [
     "list_sources",
     "load",
     "load_feedback",
+    "open_augmenter",
     "open_model",
     "open_sampler",
     "power",

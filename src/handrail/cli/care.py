@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from handrail.recipes.run import Progress
+    from handrail.world import Feedback
 
 
 def check_world(n: int = 100, seed: int = 0, progress: Progress | None = None) -> dict[str, Any]:
@@ -77,3 +78,26 @@ def pretrain_world(
     chosen = settings_from(pretrain.PretrainSettings, dict(settings or {}))
     count = pretrain.WORLD_CONVERSATIONS if n is None else n
     return pretrain.pretrain_world(Path(out), count, chosen, progress or quiet)
+
+
+def feedback_counts(made: Feedback) -> dict[str, Any]:
+    """Shares of the ratings by range, pairs, and the share of these in the order of the truth.
+
+    Pairs of which the truth says nothing (equal qualities) count in `pairs` only.
+    """
+    from handrail.rewards.ranges import Edges, RangeCounts
+
+    counts = RangeCounts.of(made.turns, Edges())
+    pairs = known = right = 0
+    for turn, truth in zip(made.turns, made.truth, strict=True):
+        for better, worse in turn.pairs():
+            pairs += 1
+            known += truth[better] != truth[worse]
+            right += truth[better] > truth[worse]
+    return {
+        "low": counts.low / counts.rated,
+        "middle": counts.middle / counts.rated,
+        "high": counts.high / counts.rated,
+        "pairs": pairs,
+        "right": right / known if known else float("nan"),
+    }

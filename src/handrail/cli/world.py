@@ -68,6 +68,81 @@ def train_turns(console: Console, n: int, seed: int, out: Path) -> None:
 
 @command.add
 @verb(
+    "handrail world feedback --turns 1000 --replies 4 --seed 1 --out feedback.jsonl",
+    "handrail world feedback --turns 200 --noise 0.3 --annotators 1 --seed 2 --out noisy.jsonl",
+)
+@click.option(
+    "--turns",
+    "n",
+    type=click.IntRange(min=1),
+    default=1000,
+    show_default=True,
+    help="How many.",
+)
+@click.option(
+    "--replies", type=int, default=4, show_default=True, help="At each turn, of every quality."
+)
+@click.option(
+    "--noise",
+    type=float,
+    default=0.15,
+    show_default=True,
+    help="Of the annotators, on the scale 0 to 1; 0: they all see the truth.",
+)
+@click.option(
+    "--annotators", type=int, default=3, show_default=True, help="How many see each turn."
+)
+@click.option(
+    "--truth",
+    is_flag=True,
+    help="Write the true quality of each reply too, as its label `truth`: for data to judge "
+    "reward models with, never to train them on.",
+)
+@seed_option
+@out_option
+def feedback(
+    console: Console,
+    n: int,
+    replies: int,
+    noise: float,
+    annotators: int,
+    truth: bool,
+    seed: int,
+    out: Path,
+) -> None:
+    """Write turns with replies that simulated annotators ranked, rated and labelled.
+
+    The annotators see each reply's true quality through noise; most ratings lie in the middle, as
+    people's do. Data to train on and to test on need different seeds.
+    """
+    from handrail import world
+    from handrail.cli.care import feedback_counts
+    from handrail.cli.files import records_out
+    from handrail.records import write_jsonl
+
+    records_out(out)  # before the work
+    made = world.feedback_turns(
+        n,
+        replies,
+        noise=noise,
+        annotators=annotators,
+        seed=seed,
+        truth_label=truth,
+        progress=console.progress,
+    )
+    write_jsonl(out, made.turns)
+    found = feedback_counts(made)
+    text = (
+        f"{count(n, 'turn')} with {replies} replies each: {out}\n"
+        f"Ratings: {found['low']:.1%} up to 0.4, {found['middle']:.1%} between, "
+        f"{found['high']:.1%} from 0.9\n"
+        f"Of {count(found['pairs'], 'pair')}, {found['right']:.1%} are in the order of the truth"
+    )
+    console.result(found | {"turns": n, "replies": replies, "out": str(out)}, text)
+
+
+@command.add
+@verb(
     "handrail world pretrain --out base",
     "handrail world pretrain --out small --conversations 2000 --set layers=2 --set width=128",
 )

@@ -39,8 +39,6 @@ class Balance:
         strength: low replies have a loss weight of this share of N / N_low, their share's inverse.
         constant: the loss weight of low replies, instead of `strength`.
         edges: where the low range ends and the high one begins.
-        middle: where the first bin begins and the last one ends; what the middle holds beyond
-            belongs to these two.
         bins: of equal width, from which the middle is drawn.
     """
 
@@ -52,7 +50,6 @@ class Balance:
     strength: float = 0.0
     constant: float = 0.0
     edges: Edges = field(default_factory=Edges)
-    middle: tuple[float, float] = (0.41, 0.89)
     bins: int = 5
 
     def __post_init__(self) -> None:
@@ -64,7 +61,7 @@ class Balance:
 
         Args:
             name: parts in any order, between them "+"; "none" for no means at all.
-            settings: fields that names do not tell: `edges`, `middle`, `bins`.
+            settings: fields that names do not tell: `edges` and `bins`.
 
         Raises:
             SettingError: an unknown part, one twice, or two that contradict each other.
@@ -118,11 +115,8 @@ def _check(b: Balance) -> None:
         raise SettingError(
             "the loss weight is a positive constant or a strength, not both", "Give one of them"
         )
-    low, high = b.middle
-    if not low < high or b.bins < 1:
-        raise SettingError(
-            f"the middle cannot have {b.bins} bins from {low} to {high}", "Give at least one bin"
-        )
+    if b.bins < 1:
+        raise SettingError(f"the middle cannot have {b.bins} bins", "Give at least one")
 
 
 def _parts(name: str) -> list[str]:

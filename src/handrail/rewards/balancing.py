@@ -134,7 +134,7 @@ def _draw_middle(
     if how.under is None:
         return set(middle), (), []
     wanted = how.under if how.under >= 1 else round(how.under * len(middle))
-    ends = np.linspace(*how.middle, how.bins + 1)
+    ends = np.linspace(*how.edges.middle, how.bins + 1)
     ratings = [turns[t].replies[r].rating for t, r in middle]
     which = np.searchsorted(ends[1:-1], np.asarray(ratings, dtype=float), side="right")
     members: dict[int, list[Place]] = defaultdict(list)
@@ -233,7 +233,7 @@ def _weight(counts: RangeCounts, how: Balance) -> tuple[float, list[Skip]]:
         return 1.0, []
     if not counts.low:
         reason = "no rating lies in the low range, so no loss weight is given"
-        return 1.0, [Skip(what="weight", reason=reason)]
+        return 1.0, [Skip(what="weight", reason=reason, where=how.name)]
     return how.constant or max(1.0, how.strength * counts.rated / counts.low), []
 
 

@@ -196,7 +196,7 @@ def rate_by_labels(
 
     found = _rate(listed, rating, on_error, "--on-error skip (on_error='skip' in Python)")
     told = "" if how.scaling == "affine" else ", the sum as it is"
-    found.how = f"labels by {how.name}{told}"
+    found.how = f"from labels by {how.name}{told}"
     return found
 
 
@@ -238,7 +238,8 @@ def rate_by_scale(
 
     def rating(turn: Turn, reply: Reply) -> float | str:
         if reply.rating is None:
-            return reply.labels.get(labels, "the reply has no rating")
+            without = "the reply has no rating" + (f" and no label '{labels}'" if labels else "")
+            return reply.labels.get(labels, without)
         on = given or scales[turn.tags.get("scale", UNIT)]
         value = on.unit(reply.rating)
         if value is None:
@@ -247,9 +248,9 @@ def rate_by_scale(
 
     found = _rate(listed, rating, on_error, "--on-error skip (on_error='skip' in Python)")
     names = sorted({given.name} if given else {s.name for s in scales.values()})
-    found.how = f"ratings on {' and '.join(names)}"
+    found.how = f"as given, on {' and '.join(names)}"
     if labels and any(r.rating is None and labels in r.labels for t in listed for r in t.replies):
-        found.how += f", else the label {labels}"
+        found.how += f", else the label `{labels}`"
     return found
 
 

@@ -37,6 +37,15 @@ class Edges:
         return "high" if rating >= self.high else "middle"
 
     @property
+    def middle(self) -> tuple[float, float]:
+        """From where to where its bins reach: 0.41 to 0.89 between 0.4 and 0.9.
+
+        What the middle holds beyond belongs to the first and the last bin.
+        """
+        inset = min(0.01, (self.high - self.low) / 4)
+        return round(self.low + inset, 12), round(self.high - inset, 12)
+
+    @property
     def names(self) -> tuple[str, str, str]:
         """The ranges as a table names them, from low to high."""
         low, high = f"{self.low:g}", f"{self.high:g}"

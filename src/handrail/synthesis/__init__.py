@@ -48,6 +48,7 @@ from handrail.synthesis.scores import (
     scored_examples,
     write_score_prompts,
 )
+from handrail.synthesis.texts import paraphrase_texts
 
 __all__ = [
     "CATEGORIES",
@@ -88,6 +89,7 @@ __all__ = [
     "plan_tags",
     "preference_requests",
     "paraphrase_requests",
+    "paraphrase_texts",
     "question_requests",
     "record_text",
     "run_filters",

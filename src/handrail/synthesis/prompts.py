@@ -77,7 +77,7 @@ def paraphrase(
         if not isinstance(answer, Answer):
             skipped.append(failed(answer, "turn", turn.id))
             continue
-        good, bad = _faithful(text, answer.data.paraphrases[:count], turn.id)
+        good, bad = faithful(text, answer.data.paraphrases[:count], turn.id)
         skipped += bad
         provenance = asking.made(turn.provenance, "paraphrase", parents=(turn.id,))
         for k, words in enumerate(good, start=1):
@@ -106,7 +106,7 @@ def _newest(turn: Turn) -> int:
     return max(i for i, m in enumerate(turn.context) if m.role == "user")
 
 
-def _faithful(text: str, paraphrases: Sequence[str], where: str) -> tuple[list[str], list[Skip]]:
+def faithful(text: str, paraphrases: Sequence[str], where: str) -> tuple[list[str], list[Skip]]:
     """The paraphrases that keep the text's numbers and say it in other words, and the others."""
     seen = {normal(text)}
     good: list[str] = []
