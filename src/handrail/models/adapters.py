@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,12 @@ _WEIGHTS = "adapter_model.safetensors"  # peft's name
 
 
 def merged_state(model: nn.Module) -> dict[str, Tensor]:
-    """The base model's weights under their names, those with adapters summed up in float32."""
+    """The base model's weights under their names, those with adapters summed up in float32.
+
+    Of modules that are trained whole beside the adapters (a head), the trained copy is taken.
+    """
     base: Any = model.get_base_model()  # type: ignore[operator]
+    copies = re.compile(rf"\.modules_to_save\.{re.escape(str(model.active_adapter))}\.")
     deltas: dict[str, Tensor] = {}
     for name, module in base.named_modules():
         if hasattr(module, "lora_A") and hasattr(module, "get_delta_weight"):
@@ -26,9 +31,9 @@ def merged_state(model: nn.Module) -> dict[str, Tensor]:
                 deltas[key] = deltas[key] + delta if key in deltas else delta
     state: dict[str, Tensor] = {}
     for name, value in base.state_dict().items():
-        if ".lora_" in name:
+        if ".lora_" in name or ".original_module." in name:
             continue
-        clean = name.replace(".base_layer.", ".")
+        clean = copies.sub(".", name.replace(".base_layer.", "."))
         value = value.detach()
         if clean in deltas:
             value = value.float() + deltas[clean].detach().float()

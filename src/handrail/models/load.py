@@ -42,7 +42,7 @@ def load_policy(name_or_path: str | Path, settings: ModelSettings | None = None)
         ModelError: there is no such model or folder, it is not a whole causal language model with
             its tokenizer, or the hub cannot be reached and the cache does not hold it.
     """
-    settings = _resolved(settings or ModelSettings())
+    settings = resolved(settings or ModelSettings())
     where = resolve_model(str(name_or_path))
     register()
     tokenizer = quietly(where, AutoTokenizer.from_pretrained)
@@ -98,25 +98,36 @@ def from_scratch(model: Any, tokenizer: Any, settings: ModelSettings) -> Policy:
 
 def wrap(model: nn.Module, tokenizer: Any, settings: ModelSettings) -> Policy:
     """A policy around a loaded model: adapters, checkpointing, device."""
-    settings = _resolved(settings)
+    settings = resolved(settings)
+    return Policy(prepared(model, tokenizer, settings), tokenizer, settings)
+
+
+def prepared(
+    model: nn.Module, tokenizer: Any, settings: ModelSettings, head: tuple[str, ...] = ()
+) -> nn.Module:
+    """A loaded model as it is trained: adapters, checkpointing, device, no dropout of its own.
+
+    `head` names the modules of a classifier, which LoRA trains whole; none is a language model's.
+    """
     _set_style(tokenizer, settings.style)
     for module in model.modules():
         if isinstance(module, nn.Dropout):
-            module.p = 0.0  # a reply's log-probability is a function of its tokens alone
+            module.p = 0.0  # what a model gives is a function of the tokens alone
+    inner: Any = model
     if settings.mode == "lora":
-        model = _with_lora(model, settings)
+        model = _with_lora(model, settings, head)
     device = resolve_device(settings.device)
     if device == "cpu":
         keep_freed_memory()
     model = model.to(device)
-    policy = Policy(model, tokenizer, settings)
     if settings.activation_checkpointing:
-        lm = policy.causal_lm
         # The older name serves transformers that do not have the newer one yet.
-        enable = getattr(lm, "activation_checkpointing_enable", lm.gradient_checkpointing_enable)
+        enable = getattr(
+            inner, "activation_checkpointing_enable", inner.gradient_checkpointing_enable
+        )
         enable({"use_reentrant": False})
     model.train()
-    return policy
+    return model
 
 
 def _set_style(tokenizer: Any, style: str) -> None:
@@ -124,23 +135,24 @@ def _set_style(tokenizer: Any, style: str) -> None:
         tokenizer.init_kwargs["handrail_style"] = style  # saved with the tokenizer
 
 
-def _resolved(settings: ModelSettings) -> ModelSettings:
+def resolved(settings: ModelSettings) -> ModelSettings:
     """The settings with the number type that the device gives."""
     return dataclasses.replace(settings, dtype=resolve_dtype(settings.dtype, settings.device))
 
 
-def _with_lora(model: Any, settings: ModelSettings) -> nn.Module:
+def _with_lora(model: Any, settings: ModelSettings, head: tuple[str, ...]) -> nn.Module:
     from peft import LoraConfig, get_peft_model
 
     targets: str | list[str] = settings.lora_targets
     if targets != "all-linear":
         targets = [t.strip() for t in settings.lora_targets.split(",") if t.strip()]
     config = LoraConfig(
-        task_type="CAUSAL_LM",
+        task_type="SEQ_CLS" if head else "CAUSAL_LM",
         r=settings.lora_rank,
         lora_alpha=settings.lora_alpha,
         lora_dropout=settings.lora_dropout,
         target_modules=targets,
+        modules_to_save=list(head) or None,
     )
     with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
         torch.manual_seed(settings.seed)

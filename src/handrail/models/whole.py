@@ -115,15 +115,21 @@ def causal_config(where: str, name: str) -> Any:
             f"{kind}, not a causal language model",
             "Name a model that transformers loads with AutoModelForCausalLM",
         )
-    # transformers gives BERT and its kin a causal class too; causal where they say so.
-    told = getattr(config, "is_decoder", False) or getattr(config, "causal", False)
-    encoder = type(config) in AutoModelForMaskedLM._model_mapping and not told
-    if encoder or getattr(config, "is_encoder_decoder", False):
+    if not reads_forward(config):
         raise ModelError(
             f"{kind} with an encoder, which reads both ways: not a causal language model",
             "Name a model that writes from left to right, such as a Llama, Mistral, Qwen or GPT-2",
         )
     return config
+
+
+def reads_forward(config: Any) -> bool:
+    """Whether a config is one of a decoder alone: each token sees those before it."""
+    # transformers gives BERT and its kin a causal class too; causal where they say so.
+    told = getattr(config, "is_decoder", False) or getattr(config, "causal", False)
+    encoder = type(config) in AutoModelForMaskedLM._model_mapping and not told
+    known = type(config) in AutoModelForCausalLM._model_mapping
+    return known and not encoder and not getattr(config, "is_encoder_decoder", False)
 
 
 def load_weights(where: str, kind: Any = AutoModelForCausalLM, **kwargs: Any) -> Any:
@@ -134,6 +140,25 @@ def load_weights(where: str, kind: Any = AutoModelForCausalLM, **kwargs: Any) ->
     Raises:
         ModelError: it cannot be read, or a weight is missing or of another shape.
     """
+    return read_weights(where, kind, **kwargs)[0]
+
+
+def read_weights(
+    where: str,
+    kind: Any,
+    may_lack: Collection[str] = (),
+    left_over: tuple[str, ...] = (),
+    **kwargs: Any,
+) -> tuple[Any, list[str]]:
+    """`load_weights`, of a model that gets a new head where the folder holds none.
+
+    Args:
+        where: a folder, or a name on the hub.
+        kind: the transformers class.
+        may_lack: names of the head's weights; they are given back where they are missing.
+        left_over: how the names of a former head's weights begin, that have no place any more.
+        kwargs: for transformers.
+    """
     with _no_report():
         model, info = quietly(
             where,
@@ -143,8 +168,9 @@ def load_weights(where: str, kind: Any = AutoModelForCausalLM, **kwargs: Any) ->
             **kwargs,
         )
     mend = "Check that config.json belongs to these weights, and that the folder is whole"
+    lacking = set(info["missing_keys"])
     for problem, names in (
-        ("lack", info["missing_keys"]),
+        ("lack", lacking - set(may_lack)),
         ("hold in another shape", {key[0] for key in info["mismatched_keys"]}),
     ):
         if names:
@@ -153,14 +179,15 @@ def load_weights(where: str, kind: Any = AutoModelForCausalLM, **kwargs: Any) ->
                 mend,
                 where,
             )
-    if info["unexpected_keys"]:
+    unknown = [name for name in info["unexpected_keys"] if not name.startswith(left_over)]
+    if unknown:
         warnings.warn(
             f"{where}: config.json has no place for some of the weights, which are left out: "
-            f"{_some(info['unexpected_keys'])}. {mend}",
+            f"{_some(unknown)}. {mend}",
             HandrailWarning,
             stacklevel=4,
         )
-    return model
+    return model, sorted(lacking)
 
 
 def _some(names: Collection[str]) -> str:

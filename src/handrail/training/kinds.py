@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from handrail.models import Policy, RewardModel, Trained
-from handrail.objectives import Objective
+from handrail.objectives import Objective, Rating
 from handrail.records import SettingError
 
 
@@ -34,3 +34,10 @@ def check_kind(model: Trained, objective: Objective) -> None:
             f"{objective.name} learns from a reward model's scores, and a policy has none",
             "Load the model with new_reward() or load_reward()",
         )
+
+
+def note_objective(model: Trained, objective: Objective) -> None:
+    """A reward model keeps what it was trained with: by this its scores are read."""
+    if isinstance(model, RewardModel):
+        loss = f"/{objective.loss}" if isinstance(objective, Rating) else ""
+        model.trained_with = objective.name + loss

@@ -19,7 +19,7 @@ from handrail.objectives import Objective
 from handrail.records import RunError, SettingError, Skip
 from handrail.training import checkpoint as ckpt
 from handrail.training.failure import FAILED, save_failed
-from handrail.training.kinds import as_policy, check_kind
+from handrail.training.kinds import as_policy, check_kind, note_objective
 from handrail.training.metrics import MetricsLog, Progress, Watcher
 from handrail.training.optim import clip_gradients, learning_rate, make_optimizer
 from handrail.training.plan import PlannedStep, data_digest, make_plan, model_digest, usable
@@ -96,6 +96,7 @@ class Run:
             self._loop(log)
         for tracker in job.accelerator.trackers:
             tracker.finish()
+        note_objective(job.model, job.objective)
         self._finish()
         return self.state
 
@@ -139,6 +140,7 @@ class Run:
         ckpt.check_same(started_with, self.started_with, path)
         lora = self.job.model.settings.mode == "lora"
         self.job.model.restore(self.job.out / (ADAPTER if lora else FINAL))
+        note_objective(self.job.model, self.job.objective)
         return True
 
     def _references(self) -> tuple[Reference | None, list[Row]]:

@@ -5,16 +5,18 @@ from __future__ import annotations
 import math
 from abc import abstractmethod
 from collections.abc import Iterable, Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
-from torch import Tensor
+from torch import Tensor, nn
 
+from handrail.models.settings import ModelSettings
 from handrail.models.trained import Trained
 from handrail.records import AskProgress, SettingError, Turn
 from handrail.trees import Forest, TreeBatch, TreeSettings
 
 # What a model was trained with whose score, through a sigmoid, is a rating in 0..1.
 BOUNDED = ("rating/logistic", "rating/sigmoid_mse")
+_NOTE = "handrail_reward"  # where the saved config says how the model was trained
 
 
 class RewardModel(Trained):
@@ -23,13 +25,28 @@ class RewardModel(Trained):
     Attributes:
         name: as reports call it.
         kind: "causal" or "encoder".
-        trained_with: "bradley_terry", "rating/logistic", "rating/sigmoid_mse", "rating/mse", or ""
-            where nobody said; kept in the saved config.
     """
 
     kind: ClassVar[str]
-    name: str
-    trained_with: str
+
+    def __init__(
+        self, model: nn.Module, tokenizer: Any, settings: ModelSettings, name: str
+    ) -> None:
+        super().__init__(model, tokenizer, settings)
+        self.name = name
+
+    @property
+    def trained_with(self) -> str:
+        """What it was last trained with, "" where nobody said; the saved config keeps it.
+
+        The trainer sets it: "bradley_terry", "rating/logistic", "rating/sigmoid_mse", "rating/mse".
+        """
+        told = getattr(self.inner.config, _NOTE, None)
+        return str(told.get("trained_with", "")) if isinstance(told, dict) else ""
+
+    @trained_with.setter
+    def trained_with(self, value: str) -> None:
+        setattr(self.inner.config, _NOTE, {"trained_with": value})
 
     @abstractmethod
     def scores(self, batch: TreeBatch) -> Tensor:
