@@ -142,7 +142,7 @@ def _draw_middle(
         members[int(b)].append(place)
     kept: set[Place] = set()
     bins: list[Bin] = []
-    short: list[Skip] = []
+    short = 0
     for b in range(how.bins):
         # Where n is no multiple of the bins, the first ones give one more.
         quota = int(wanted) // how.bins + (b < int(wanted) % how.bins)
@@ -150,13 +150,15 @@ def _draw_middle(
         drawn = held if len(held) <= quota else Random(f"under/{seed}/{b}").sample(held, quota)
         kept.update(drawn)
         bins.append(Bin(*ends_b, len(held), len(drawn)))
-        if len(held) < quota:
-            reason = (
-                f"a bin of the middle holds fewer replies than are to be kept of it ({quota:,})"
-            )
-            where = f"ratings {ends_b[0]:.3f} to {ends_b[1]:.3f}, {len(held):,} replies"
-            short.append(Skip(what="bin", reason=reason, where=where))
-    return kept, tuple(bins), short
+        short += len(held) < quota
+    if not short:
+        return kept, tuple(bins), []
+    reason = (
+        f"{short} of {how.bins} bins hold fewer replies than the {wanted / how.bins:,.4g} to keep "
+        "of each, and give all that they hold"
+    )
+    where = f"the middle, {ends[0]:g} to {ends[-1]:g}"
+    return kept, tuple(bins), [Skip(what="bin", reason=reason, where=where)]
 
 
 def _chosen_copies(low: Sequence[Place], how: Balance, seed: int) -> list[list[Place]]:

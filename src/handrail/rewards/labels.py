@@ -1,4 +1,4 @@
-"""Ratings in 0..1 from what annotators gave: several labels with weights, or one on a scale.
+"""Ratings in 0..1 from several labels that annotators gave, each with its weight.
 
 Absolute reward models learn one number per reply. Open Assistant's replies carry several labels,
 each a degree in 0..1; a weighted sum makes one of them (RLHF thesis, section 5.3.1).
@@ -7,16 +7,16 @@ each a degree in 0..1; a weighted sum makes one of them (RLHF thesis, section 5.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Literal
 
-from handrail.records import RecordError, Reply, SettingError, Skip, Turn
+from handrail.records import Reply, SettingError, Turn
 from handrail.records.errors import nearest_name
 from handrail.records.store import OnError
+from handrail.rewards.rated import Rated, rate_each
 
 Scaling = Literal["affine", "raw"]
-UNIT = "0..1"  # how turns state the scale of ratings that models are trained on
 
 # The thesis's weights w2 and w3, as it gives them, and its choice in the end: quality alone.
 PRESETS: dict[str, dict[str, float]] = {
@@ -111,53 +111,6 @@ def label_weights(
     return LabelWeights(dict(weights), scaling=scaling)
 
 
-@dataclass(frozen=True)
-class Scale:
-    """From the worst rating to the best: 1 to 5, say. Turns state it as tags["scale"] "1..5"."""
-
-    low: float
-    high: float
-
-    @classmethod
-    def parse(cls, text: str) -> Scale:
-        """The scale that "1..5" or "1,5" names.
-
-        Raises:
-            SettingError: anything else, or a best that is not above the worst.
-        """
-        ends = text.replace("..", ",").split(",")
-        try:
-            low, high = (float(end) for end in ends)
-        except ValueError:
-            low = high = math.nan
-        if not (math.isfinite(low) and math.isfinite(high) and low < high):
-            raise SettingError(
-                f"'{text}' is no scale", "Write the worst and the best rating, as in 1..5"
-            )
-        return cls(low, high)
-
-    @property
-    def name(self) -> str:
-        """As turns state it."""
-        return f"{self.low:g}..{self.high:g}"
-
-    def unit(self, value: float) -> float | None:
-        """A rating on the scale as a share of it, 0 the worst; None where it is not on it."""
-        if not self.low <= value <= self.high:  # also NaN
-            return None
-        return (value - self.low) / (self.high - self.low)
-
-
-@dataclass
-class Rated:
-    """Turns with ratings in 0..1; `rated` replies have one, `skipped` counts those without."""
-
-    turns: list[Turn]
-    rated: int = 0
-    skipped: list[Skip] = field(default_factory=list)
-    how: str = ""
-
-
 def rate_by_labels(
     turns: Iterable[Turn],
     weights: str | Mapping[str, float] | LabelWeights = "quality",
@@ -190,11 +143,11 @@ def rate_by_labels(
     def rating(_turn: Turn, reply: Reply) -> float | str:
         lacks = [label for label in how.needed if label not in reply.labels]
         if lacks:
-            return f"the reply has no label {' and '.join(map(repr, lacks))}"
+            return f"the reply has no label {', '.join(map(repr, lacks))}"
         value = how.rating(reply.labels)
         return value if 0 <= value <= 1 else f"the weighted sum {value:.4g} is not within 0 to 1"
 
-    found = _rate(listed, rating, on_error, "--on-error skip (on_error='skip' in Python)")
+    found = rate_each(listed, rating, on_error)
     told = "" if how.scaling == "affine" else ", the sum as it is"
     found.how = f"from labels by {how.name}{told}"
     return found
@@ -202,88 +155,3 @@ def rate_by_labels(
 
 def _known(label: str, known: set[str]) -> str:
     return nearest_name(label, known) if len(known) > 12 else f"are {', '.join(sorted(known))}"
-
-
-def rate_by_scale(
-    turns: Iterable[Turn],
-    scale: str | Scale | None = None,
-    *,
-    on_error: OnError = "stop",
-    labels: str = "",
-) -> Rated:
-    """The turns with ratings in 0..1, from those that they have on a scale.
-
-    Args:
-        turns: with `Reply.rating`, on the scale that their tag "scale" states; without one the
-            ratings are in 0..1 already.
-        scale: of all turns, whatever they state.
-        on_error: a rating that is NaN or outside the scale, or a reply without one: "stop", or
-            "skip" leaves the reply without a rating and counts it.
-        labels: a label in 0..1 that rates the replies which have no rating ("quality", say).
-
-    Raises:
-        SettingError: a scale that is none.
-        RecordError: a rating that is not on its scale, or none; names turn, reply and value.
-    """
-    listed = list(turns)
-    given = Scale.parse(scale) if isinstance(scale, str) else scale
-    scales: dict[str, Scale] = {}
-    for turn in listed if given is None else ():
-        text = turn.tags.get("scale", UNIT)
-        try:
-            scales[text] = scales.get(text) or Scale.parse(text)
-        except SettingError as error:
-            where = f"turn '{turn.id}', tags.scale"
-            raise SettingError(error.problem, error.mend, where) from None
-
-    def rating(turn: Turn, reply: Reply) -> float | str:
-        if reply.rating is None:
-            without = "the reply has no rating" + (f" and no label '{labels}'" if labels else "")
-            return reply.labels.get(labels, without)
-        on = given or scales[turn.tags.get("scale", UNIT)]
-        value = on.unit(reply.rating)
-        if value is None:
-            return f"the rating {reply.rating:g} is not on the scale {on.name}"
-        return value
-
-    found = _rate(listed, rating, on_error, "--on-error skip (on_error='skip' in Python)")
-    names = sorted({given.name} if given else {s.name for s in scales.values()})
-    found.how = f"as given, on {' and '.join(names)}"
-    if labels and any(r.rating is None and labels in r.labels for t in listed for r in t.replies):
-        found.how += f", else the label `{labels}`"
-    return found
-
-
-def _rate(
-    turns: Sequence[Turn],
-    rating: Callable[[Turn, Reply], float | str],
-    on_fault: OnError,
-    skipping: str,
-) -> Rated:
-    """Each reply with its rating; `rating` gives a text, the reason, where there is none.
-
-    Raises:
-        RecordError: with on_fault="stop", the first fault and how many there are.
-    """
-    made = Rated([])
-    for turn in turns:
-        replies: list[Reply] = []
-        for i, reply in enumerate(turn.replies):
-            value = rating(turn, reply)
-            if isinstance(value, str):
-                where = f"turn '{turn.id}', replies.{i}"
-                made.skipped.append(Skip(what="rating", reason=value, where=where))
-            made.rated += not isinstance(value, str)
-            update = {"rating": None if isinstance(value, str) else value}
-            replies.append(reply.model_copy(update=update))
-        update_turn = {"replies": tuple(replies), "tags": {**turn.tags, "scale": UNIT}}
-        made.turns.append(turn.model_copy(update=update_turn) if replies else turn)
-    if made.skipped and on_fault == "stop":
-        first, more = made.skipped[0], len(made.skipped) - 1
-        others = f" ({more:,} more {'reply has a' if more == 1 else 'replies have such a'} fault)"
-        raise RecordError(
-            first.reason + (others if more else ""),
-            f"Mend the data, or leave such replies unrated and counted with {skipping}",
-            first.where,
-        )
-    return made

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from handrail.records import RunError, SettingError, Skip, Turn
+from handrail.records import Reply, RunError, SettingError, Skip, Turn
 from handrail.records.store import OnError
 from handrail.rewards.balance import Balance
 from handrail.rewards.balancing import Augmenter, Balanced, balance
-from handrail.rewards.labels import (
-    LabelWeights,
-    Rated,
-    Scaling,
-    label_weights,
-    rate_by_labels,
-    rate_by_scale,
-)
+from handrail.rewards.labels import LabelWeights, Scaling, label_weights, rate_by_labels
+from handrail.rewards.rated import Rated
+from handrail.rewards.scales import Scale, rate_by_scale
 
 
 @dataclass(frozen=True)
@@ -45,9 +41,15 @@ def preference_counts(turns: Iterable[Turn]) -> PreferenceCounts:
         if len(turn.replies) < 2:
             found["one_reply"] += 1
         elif not pairs:
-            told = [r for r in turn.replies if (r.rank, r.rating, r.desirable) != (None,) * 3]
-            found["all_tied" if len(told) > 1 else "without"] += 1
+            told = sum(1 for reply in turn.replies if _told(reply))
+            found["all_tied" if told > 1 else "without"] += 1
     return PreferenceCounts(**found)
+
+
+def _told(reply: Reply) -> bool:
+    """Whether something says how good a reply is; a rating of NaN does not."""
+    rated = reply.rating is not None and not math.isnan(reply.rating)
+    return rated or reply.rank is not None or reply.desirable is not None
 
 
 @dataclass(frozen=True)
@@ -107,6 +109,8 @@ def prepare(
             nothing to balance; or no reply was paraphrased where some should be.
     """
     how = Balance.parse(method) if isinstance(method, str) else method
+    if scale is not None:
+        Scale.parse(scale)
     if weights is not None and scale is not None:
         raise SettingError(
             "a scale is of ratings, and the weights make the ratings of labels in 0..1",
