@@ -29,6 +29,8 @@ from handrail.cli.llm import open_model, open_sampler
 from handrail.cli.peek import record_text
 from handrail.cli.planning import Plan, power
 from handrail.cli.ranking import Ranked, rank
+from handrail.cli.rewarding.choosing import select_reward
+from handrail.cli.rewarding.eval_work import evaluate_reward
 from handrail.cli.rewarding.preparing import open_augmenter, prepare_rewards
 from handrail.cli.runs import list_recipes, recipe_settings, report, run
 from handrail.records import (
@@ -56,6 +58,7 @@ __all__ = [
     "check_world",
     "convert",
     "doctor",
+    "evaluate_reward",
     "evaluation_texts",
     "export",
     "feedback_settings",
@@ -85,6 +88,7 @@ __all__ = [
     "report",
     "run",
     "sampling",
+    "select_reward",
     "synthesize",
     "train",
     "training_settings",
