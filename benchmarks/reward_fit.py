@@ -40,6 +40,7 @@ class Fit:
     prompts: int = 8
     rate: float = 1e-4
     max_tokens: int = 1024
+    dtype: str = "float32"
     seed: int = 0
 
     def told(self) -> dict[str, Any]:
@@ -50,6 +51,7 @@ class Fit:
             "prompts": self.prompts,
             "rate": self.rate,
             "max_tokens": self.max_tokens,
+            "dtype": self.dtype,
         }
 
 
@@ -60,7 +62,7 @@ def fitted(fit: Fit, turns: Sequence[Turn]) -> tuple[RewardModel, dict[str, Any]
     if method.active:
         by_rule = augmenter(RuleParaphraser(), NgramEmbedder())
         ready = list(balance(turns, method, seed=fit.seed, augmenter=by_rule).turns)
-    reward = new_reward(fit.base, ModelSettings(seed=fit.seed))
+    reward = new_reward(fit.base, ModelSettings(dtype=fit.dtype, seed=fit.seed)  # type: ignore[arg-type])
     ratings = fit.loss != PREFERENCE
     trees = TreeSettings(
         max_tokens=fit.max_tokens, tree_tokens=8192, share_turns=fit.prompts, on_long="cut_context"

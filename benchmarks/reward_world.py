@@ -25,9 +25,10 @@ from handrail.world.annotators import perceived
 Line = dict[str, Any]
 Done = Callable[[Line], bool]
 TRAIN, TEST, NOISE = 500, 200, 0.15
+EPOCHS, RATE = 2, 3e-4
 NOISES = (0.0, 0.15, 0.3, 0.6)
 LOSSES = ("logistic", "sigmoid_mse", "mse")
-MEANS = ("none", "over_s", "over_s + under_s_30% + wgt_s_075", "augment + under_s_30% + wgt_s_075")
+MEANS = ("none", "over_s + wgt_s_075", "augment + under_s_30% + wgt_s_075")
 WEIGHTS = (0.25, 0.375, 0.5, 0.625, 0.75)
 PROMPTS, DRAWN = 60, 32  # of the overoptimisation
 
@@ -65,7 +66,7 @@ def lines(seed: int, done: Done) -> Iterator[Line]:
             data[job["noise"]] = feedback_turns(
                 TRAIN, replies=4, noise=job["noise"], seed=100 + seed
             ).turns
-        fit = Fit("world", job["loss"], job["means"], seed=seed)
+        fit = Fit("world", job["loss"], job["means"], epochs=EPOCHS, rate=RATE, seed=seed)
         reward, facts = fitted(fit, data[job["noise"]])
         scores = scores_of(reward, test.turns)
         line = wanted | fit.told() | facts | measured(scores, truth)

@@ -1,0 +1,207 @@
+"""The tables of reward_models.py's lines, as docs/results.md has them.
+
+    python benchmarks/reward_tables.py [results.jsonl]
+
+Figures are means over the seeds with Student's interval over them (95 %), that is over the luck of
+training, data and test. With two seeds or fewer there is no interval worth the name, and none is
+printed.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from lines import table
+from reward_real import TABLE_6, TABLE_7
+
+from handrail.ranking.seeds import t_interval
+
+Line = dict[str, Any]
+HERE = Path(__file__).resolve().parent
+LOSSES = {
+    "bradley_terry": "preference",
+    "logistic": "logistic",
+    "sigmoid_mse": "sig + mse",
+    "mse": "mse",
+    "combined": "combined",
+    "none": "",
+}
+COLUMNS = ("mse_low", "mae_low", "mse_high", "mae_high", "mse_middle", "mae_middle")
+RANGES = (
+    "below 0.4: MSE",
+    "MAE",
+    "above 0.9: MSE",
+    "MAE",
+    "0.4 to 0.9: MSE",
+    "MAE",
+)
+# The thesis's own tables 6 and 7, in the order of TABLE_6 and TABLE_7.
+PRINTED_6 = (
+    (0.0771, 0.2348, 0.0862, 0.2765, 0.0293, 0.1392),
+    (0.3159, 0.5161, 0.0642, 0.1971, 0.1209, 0.2801),
+    (0.0618, 0.1981, 0.0964, 0.2800, 0.0423, 0.1652),
+    (0.0611, 0.1999, 0.1027, 0.2923, 0.0415, 0.1662),
+    (0.0853, 0.2446, 0.0786, 0.2493, 0.0326, 0.1455),
+    (0.1056, 0.2827, 0.0593, 0.2132, 0.0299, 0.1360),
+    (0.1223, 0.3030, 0.0441, 0.1796, 0.0255, 0.1262),
+    (0.0889, 0.2555, 0.0645, 0.2320, 0.0263, 0.1301),
+)
+PRINTED_7 = (
+    (0.1052, 0.2799, 0.0568, 0.2080, 0.0275, 0.1322),
+    (0.0721, 0.2267, 0.0852, 0.2640, 0.0335, 0.1471),
+    (0.0519, 0.1801, 0.1195, 0.3174, 0.0465, 0.1754),
+    (0.0611, 0.1999, 0.1027, 0.2923, 0.0415, 0.1662),
+    (0.1051, 0.2752, 0.0534, 0.2009, 0.0290, 0.1351),
+    (0.0771, 0.2348, 0.0862, 0.2765, 0.0293, 0.1392),
+    (0.0591, 0.2040, 0.1159, 0.3205, 0.0369, 0.1573),
+    (0.1227, 0.3099, 0.0518, 0.2091, 0.0222, 0.1192),
+)
+# Of 003's table 2: Anthropic Helpful and WebGPT, in per cent.
+PUBLISHED = {
+    "hh_helpful": "DeBERTa-v3-large 67.6, SteamSHP (FLAN-T5-XL) 55.4",
+    "webgpt": "Moss (LLaMA-7B) 54.6, SteamSHP (FLAN-T5-XL) 51.6",
+}
+
+
+def grouped(lines: Iterable[Line], *names: str) -> dict[tuple[Any, ...], list[Line]]:
+    """Lines by these of their fields, in the order of first sight."""
+    found: dict[tuple[Any, ...], list[Line]] = defaultdict(list)
+    for line in lines:
+        found[tuple(line.get(name) for name in names)].append(line)
+    return found
+
+
+def over_seeds(lines: Sequence[Line], name: str, form: Callable[[float], str]) -> str:
+    """Mean and interval of a field over the seeds' lines."""
+    values = [line[name] for line in lines if line.get(name) == line.get(name, 0.0)]
+    values = [v for v in values if v is not None]
+    if not values:
+        return "-"
+    found = t_interval(values)
+    if len(values) < 3:
+        return f"{form(found.value)} ({len(values)} seeds)"
+    return f"{form(found.value)} ({form(found.low)} to {form(found.high)})"
+
+
+def percent(value: float) -> str:
+    """A share as per cent."""
+    return f"{100 * value:.1f}"
+
+
+def decimals(value: float) -> str:
+    """Three decimals."""
+    return f"{value:.3f}"
+
+
+def world(lines: Sequence[Line]) -> str:
+    """Preference, absolute and combined; noise; overoptimisation."""
+    head = ("model", "against uneven ratings", "pairs right, %", "tau-b", "gain of best of 4, %")
+    rows, noisy = [], []
+    for (loss, means, noise), group in grouped(lines, "loss", "means", "noise").items():
+        figures = [
+            over_seeds(group, "accuracy", percent),
+            over_seeds(group, "kendall", decimals),
+            over_seeds(group, "gain", percent),
+        ]
+        if noise == 0.15:
+            rows.append((LOSSES[loss], means, *figures))
+        if loss in ("bradley_terry", "logistic") and means == "none":
+            noisy.append((f"{noise:g}", LOSSES[loss], *figures))
+    ranges = [
+        (LOSSES[loss], means, *(over_seeds(group, name, decimals) for name in COLUMNS))
+        for (loss, means, noise), group in grouped(lines, "loss", "means", "noise").items()
+        if noise == 0.15 and "mse_low" in group[0]
+    ]
+    parts = [
+        table(head, rows),
+        table(("model", "against uneven ratings", *RANGES), ranges),
+        table(("noise", "model", *head[2:]), sorted(noisy)),
+        best_of(lines),
+    ]
+    return "\n\n".join(parts)
+
+
+def best_of(lines: Sequence[Line]) -> str:
+    """What the best of n by the reward is worth by the reward and by the truth."""
+    rows = []
+    for (loss, noise), group in grouped(lines, "loss", "noise").items():
+        several = [line for line in group if "best_of" in line]
+        for at, step in enumerate(several[0]["best_of"] if several else ()):
+            steps = [line["best_of"][at] for line in several]
+            rows.append(
+                (
+                    LOSSES[loss],
+                    f"{noise:g}",
+                    str(step["n"]),
+                    f"{step['kl']:.2f}",
+                    over_seeds(steps, "proxy", lambda v: f"{v:+.2f}"),
+                    over_seeds(steps, "truth", decimals),
+                    over_seeds(steps, "possible", decimals),
+                )
+            )
+    return table(
+        ("model", "noise", "n", "KL, nats", "reward, sd", "true quality", "best there is"), rows
+    )
+
+
+def thesis(lines: Sequence[Line]) -> str:
+    """Tables 6 and 7 with our figures, and the thesis's below each."""
+    found = grouped(lines, "loss", "means")
+    parts = []
+    for rows_of, printed, name in (
+        (TABLE_6, PRINTED_6, "Table 6"),
+        (TABLE_7, PRINTED_7, "Table 7 (logistic)"),
+    ):
+        rows: list[tuple[str, ...]] = []
+        for (loss, means), figures in zip(rows_of, printed, strict=True):
+            group = found.get((loss, means), [])
+            rows.append(
+                (
+                    f"{LOSSES[loss]} + {means}",
+                    *(over_seeds(group, column, decimals) if group else "-" for column in COLUMNS),
+                )
+            )
+            rows.append(("the thesis's", *(f"{v:.3f}" for v in figures)))
+        group = found.get(("none", "mean of the ratings"), [])
+        rows.append(("the mean of the ratings", *(over_seeds(group, c, decimals) for c in COLUMNS)))
+        parts.append(f"{name}\n\n{table(('method', *RANGES), rows)}")
+    return "\n\n".join(parts)
+
+
+def real(lines: Sequence[Line]) -> str:
+    """Accuracy on each set beside the longer reply, and published figures of small models."""
+    rows = []
+    for (name,), group in grouped(lines, "set").items():
+        trained = [line for line in group if line["loss"] == "bradley_terry"]
+        longer = [line for line in group if line["loss"] == "none"]
+        pairs = sum(line["pairs"] for line in trained)
+        rows.append(
+            (
+                name,
+                over_seeds(trained, "accuracy", percent),
+                f"{pairs:,} in {len(trained)} seeds",
+                over_seeds(longer, "accuracy", percent),
+                PUBLISHED.get(name, "-"),
+            )
+        )
+    head = ("set", "pairs right, %", "pairs", "the longer reply, %", "published, other test cuts")
+    return table(head, rows)
+
+
+def main(argv: Sequence[str]) -> None:
+    """Print the tables of what is there."""
+    path = Path(argv[0]) if argv else HERE / "reward_models.jsonl"
+    lines = [json.loads(text) for text in path.read_text("utf-8").splitlines()]
+    kinds = grouped(lines, "experiment")
+    for name, make in (("world", world), ("thesis", thesis), ("real", real)):
+        if (name,) in kinds:
+            print(f"## {name}\n\n{make(kinds[name,])}\n")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
