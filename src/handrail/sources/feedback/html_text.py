@@ -40,8 +40,11 @@ class _Reader(HTMLParser):
 
     def handle_data(self, data: str) -> None:
         """Words: line breaks outside of code are spaces."""
-        if not self._hidden:
-            self.parts.append(data if self._code else re.sub(r"\s+", " ", data))
+        if self._hidden:
+            return
+        words = data if self._code else re.sub(r"\s+", " ", data)
+        begins = not self.parts or self.parts[-1].endswith("\n")
+        self.parts.append(words.lstrip(" ") if begins and not self._code else words)
 
 
 def plain_text(text: str) -> str:
@@ -51,5 +54,4 @@ def plain_text(text: str) -> str:
     reader = _Reader()
     reader.feed(text)
     reader.close()
-    lines = "".join(reader.parts).replace("\n ", "\n")
-    return re.sub(r"\n{3,}", "\n\n", lines).strip()
+    return re.sub(r" *\n(?: *\n){2,}", "\n\n", "".join(reader.parts)).strip()

@@ -26,7 +26,7 @@ from handrail.records import (
     content_id,
 )
 from handrail.records.store import OnError
-from handrail.sources.feedback.cells import Cells
+from handrail.sources.feedback.cells import LEAVE, Cells
 from handrail.sources.reading import invalid
 from handrail.sources.tables import Row
 
@@ -47,9 +47,14 @@ class Table:
     path: Path | None = None
 
     @property
+    def part(self) -> str:
+        """The last part of the name: the file's, or the split's."""
+        return self.name.rpartition("/")[2]
+
+    @property
     def split(self) -> str:
         """`train`, `dev` or `test` where the name's last part has that word, else empty."""
-        found = _SPLIT.findall(self.name.rpartition("/")[2].lower())
+        found = _SPLIT.findall(self.part.lower())
         return SPLITS[found[-1]] if found else ""
 
 
@@ -137,8 +142,9 @@ class Maker:
             tags: `set` and others; empty ones are left out.
 
         Raises:
-            RecordError: another turn has the key.
+            RecordError: another turn has the key, or a name or tag cannot be written.
         """
+        _check_writable([key, conversation, *tags.values(), *(r.author for r in replies)])
         of = tags.get("set", self.name)
         said = [[(m.role, m.content) for m in context], [r.model_dump() for r in replies]]
         turn = Turn(
@@ -193,3 +199,11 @@ def ranks_of(scores: Sequence[float]) -> list[int]:
     """The rank of each score: the highest has 1, equal ones share it, no rank is left free."""
     order = sorted(set(scores), reverse=True)
     return [order.index(score) + 1 for score in scores]
+
+
+def _check_writable(texts: Iterable[str]) -> None:
+    """Stop at a text that no file can hold; words of messages are looked at by themselves."""
+    try:
+        "".join(texts).encode()
+    except UnicodeEncodeError:
+        raise RecordError("a text holds half of a surrogate pair", LEAVE) from None

@@ -7,6 +7,7 @@ Collection of the hub has one rating per answer (`orig_score`). No rating is a p
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Literal, NamedTuple
 
 from handrail.records import Message, RecordError, Reply
@@ -49,20 +50,23 @@ def fill(made: Maker, table: Table, options: PrometheusOptions) -> None:
         asked, reply = _collected(row) if row.has("orig_score") else _evaluated(row)
         answers.setdefault(asked, []).append((reply, row.row.where))
 
-    made.each(table, answer)
-    for asked, rated in answers.items():
+    def turn(asked: _Asked, rated: list[tuple[Reply, str]]) -> None:
         said = (Message(role="system", content=asked.criterion),)
         made.add(
             (*(said if options.rubric == "prompt" else ()), *user(asked.prompt)),
             [reply for reply, _ in rated],
             rated[0][1],
-            conversation=f"{made.name}/{table.name}/{asked.question}" if asked.question else "",
+            conversation=f"{made.name}/{table.part}/{asked.question}" if asked.question else "",
             set=made.name,
             category=asked.topic if options.category == "topic" else asked.criterion,
             rubric=asked.criterion,
             split=table.split,
             scale=f"{LOW:g}..{HIGH:g}",
         )
+
+    made.each(table, answer)
+    for asked, rated in answers.items():
+        made.attempt(rated[0][1], partial(turn, asked, rated))
 
 
 def _evaluated(row: Cells) -> tuple[_Asked, Reply]:
@@ -79,7 +83,7 @@ def _collected(row: Cells) -> tuple[_Asked, Reply]:
     """A row of the Feedback Collection."""
     score = row.figure("orig_score")
     _check(score)
-    asked = _Asked(row.words("orig_instruction"), row.text("orig_criteria"), "", "")
+    asked = _Asked(row.words("orig_instruction"), row.words("orig_criteria"), "", "")
     return asked, Reply(text=row.words("orig_response"), rating=score)
 
 

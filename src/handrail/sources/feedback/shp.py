@@ -9,6 +9,7 @@ earlier than the other, so that its votes are not those of a longer time.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
 
 from pydantic import Field
 
@@ -78,7 +79,8 @@ def fill(made: Maker, table: Table, options: ShpOptions) -> None:
 
     made.each(table, comparison)
     for key, post in posts.items():
-        _add(made, key.rpartition("/")[2], post, options)
+        name = key.rpartition("/")[2]
+        made.attempt(post.where, partial(_add, made, name, post, options))
 
 
 def _sides(row: Cells) -> list[tuple[str, str, float]]:

@@ -9,10 +9,12 @@ dialogue: it says nothing of a single reply.
 from __future__ import annotations
 
 import json
+from functools import partial
 from typing import Literal
 
 from handrail.records import Conversation, RecordError, Reply
 from handrail.sources import star
+from handrail.sources.feedback.cells import LEAVE
 from handrail.sources.feedback.maker import Maker, Table
 from handrail.sources.feedback.options import Options
 
@@ -42,13 +44,22 @@ def fill(made: Maker, table: Table, options: StarOptions) -> None:
     for skip in read.skipped:
         made.skip(skip.what, skip.reason, skip.where, skip.count)
     for talk in read.records:
-        answers = judgements(talk)
-        if not _counts(talk, options):
-            answers.pop("task_done", None)
-        if not answers:
-            made.skip("conversation", "its customer said nothing of the agent", talk.id)
-            continue
+        made.attempt(f"{table.path}, {talk.id}", partial(_turns, made, talk, options))
+
+
+def _turns(made: Maker, talk: Conversation, options: StarOptions) -> None:
+    """The turns of a dialogue, or why it has none.
+
+    Raises:
+        RecordError: an answer that is neither yes nor no.
+    """
+    answers = judgements(talk)
+    if not _counts(talk, options):
+        answers.pop("task_done", None)
+    if answers:
         _add(made, talk, answers, options)
+    else:
+        made.skip("conversation", "its customer said nothing of the agent", talk.id)
 
 
 def judgements(talk: Conversation) -> dict[str, float]:
@@ -62,7 +73,7 @@ def judgements(talk: Conversation) -> dict[str, float]:
         if any(words in question for words in _OTHER):
             continue
         if not isinstance(answer, bool):
-            raise RecordError(f"'{question}' is answered with {answer!r:.20}", "Mend it", talk.id)
+            raise RecordError(f"'{question}' is answered with {answer!r:.20}", LEAVE)
         found["calm_and_helpful" if CALM in question else "task_done"] = float(answer)
     return found
 
