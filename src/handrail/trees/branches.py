@@ -12,7 +12,7 @@ from handrail.records import RenderError, SettingError, Skip, Turn
 from handrail.trees.render import Renderer
 from handrail.trees.tree import Trie
 
-_MEND = (
+LONG_MEND = (
     "Raise the budget (token_budget, and max_tokens where it is set) as far as the model's "
     "positions go, or set on_long to 'skip' or 'cut_context'"
 )
@@ -84,11 +84,7 @@ def render_branches(
     skipped: list[Skip],
 ) -> list[Branch]:
     """The turn's replies as token sequences; what is left out is added to `skipped`."""
-    if settings.replies == "all":
-        wanted = list(range(len(turn.replies)))
-    else:
-        best = turn.best()
-        wanted = [] if best is None else [best]
+    wanted = wanted_replies(turn, settings.replies)
     if not wanted:
         skipped.append(Skip(what="turn", reason=NO_REPLY, where=turn.id))
         return []
@@ -110,7 +106,7 @@ def render_branches(
             continue
         problem = f"prompt and reply take {size} tokens, {limit} are allowed"
         if settings.on_long == "refuse":
-            raise RenderError(problem, _MEND, f"turn {turn.id}")
+            raise RenderError(problem, LONG_MEND, f"turn {turn.id}")
         reason = f"prompt and reply take more than the {limit} tokens that are allowed"
         where = f"{turn.id}[{index}] ({size} tokens)"
         what = "reply" if index >= 0 else "mismatched reply"
@@ -118,10 +114,18 @@ def render_branches(
     if not _one_tree(out, settings.tree_tokens):
         problem = f"prompt and replies together take more than the {settings.tree_tokens} tokens"
         if settings.on_long == "refuse":
-            raise RenderError(f"{problem} of a tree", _MEND, f"turn {turn.id}")
+            raise RenderError(f"{problem} of a tree", LONG_MEND, f"turn {turn.id}")
         skipped.append(Skip(what="turn", reason=f"{problem} of a tree", where=turn.id))
         return []
     return out if any(b.index >= 0 for b in out) else []
+
+
+def wanted_replies(turn: Turn, which: Which) -> list[int]:
+    """Which of the turn's replies are learnt from: indices, none where it has no such reply."""
+    if which == "all":
+        return list(range(len(turn.replies)))
+    best = turn.best()
+    return [] if best is None else [best]
 
 
 def _one_tree(branches: Sequence[Branch], tree_tokens: int) -> bool:

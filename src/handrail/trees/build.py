@@ -12,7 +12,7 @@ import numpy as np
 from handrail.records import Skip, Turn
 from handrail.trees.branches import Branch, TreeSettings, mismatched_replies, render_branches
 from handrail.trees.render import Renderer
-from handrail.trees.tree import TokenTree, TreeReply, Trie
+from handrail.trees.tree import Ints, TokenTree, TreeReply, Trie
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ def build_trees(
     breaks = _prefix_breaks(rendered, groups, skipped)
     makers, splits = _place(rendered, groups, settings)
     trees = tuple(maker.tree() for maker in makers)
-    stats = _stats(trees, rendered)
+    stats = stats_of(trees, rendered)
     stats.update(splits=splits, prefix_breaks=breaks)
     stats.update({k: v - before[k] for k, v in renderer.counts.items() if v > before[k]})
     return Forest(trees, tuple(skipped), stats)
@@ -123,7 +123,8 @@ class _TreeMaker:
             best = turn.best()
             for branch in branches:
                 at[branch.index] = len(replies)
-                replies.append(_tree_reply(number, turn, branch, best, self.trie))
+                places = self.trie.positions(branch.ids)
+                replies.append(reply_of(number, turn, branch, best, places))
             pairs += [(at[i], at[j]) for i, j in turn.pairs() if i in at and j in at]
         return TokenTree(
             tree.tokens_T,
@@ -138,8 +139,8 @@ class _TreeMaker:
         )
 
 
-def _tree_reply(number: int, turn: Turn, branch: Branch, best: int | None, trie: Trie) -> TreeReply:
-    places = trie.positions(branch.ids)
+def reply_of(number: int, turn: Turn, branch: Branch, best: int | None, places: Ints) -> TreeReply:
+    """A branch with its feedback; `places` are those of its tokens in the tree."""
     source_n = places[branch.n_prompt - 1 : -1]
     target_n = np.asarray(branch.ids[branch.n_prompt :], dtype=np.int64)
     last = int(places[-1])
@@ -207,9 +208,10 @@ def _cost(trie: Trie, branches: list[Branch]) -> int:
     return first + sum(len(b.ids) - b.n_prompt for b in branches[1:])
 
 
-def _stats(
+def stats_of(
     trees: Sequence[TokenTree], rendered: Sequence[tuple[Turn, list[Branch]]]
 ) -> dict[str, int]:
+    """The figures of a forest that hold whatever its trees share."""
     branches = [b for _, bs in rendered for b in bs]
     return {
         "turns": len(rendered),

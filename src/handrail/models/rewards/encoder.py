@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
+from itertools import groupby, pairwise
 from pathlib import Path
 from typing import Any, ClassVar
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer
@@ -19,9 +19,11 @@ from handrail.models.settings import ModelSettings
 from handrail.models.whole import check_tokenizer, quietly, read_weights
 from handrail.records import AskProgress, ModelError, SettingError, Turn
 from handrail.trees import (
+    Branch,
     Forest,
     OnLong,
     PairRenderer,
+    PromptIds,
     TreeBatch,
     TreeSettings,
     build_sequences,
@@ -87,7 +89,7 @@ class EncoderReward(RewardModel):
     def scores(self, batch: TreeBatch) -> Tensor:
         """Raw scores (R,), float32, of a row's replies; differentiable."""
         ends = (batch.last_R + 1).tolist()
-        lengths = np.diff([0, *ends])
+        lengths = [end - start for start, end in pairwise([0, *ends])]
         return self._scores(batch.input_ids_T, lengths, batch.length_R)
 
     def build(self, turns: Iterable[Turn], settings: TreeSettings | None = None) -> Forest:
@@ -121,23 +123,214 @@ class EncoderReward(RewardModel):
         They run in the order of their lengths, the longest first.
         """
         sequences = self._sequences(replies)
-        fitting = sorted((n for n, s in enumerate(sequences) if s), key=lambda n: -_size(sequences[n]))
         scores = [float("nan")] * len(replies)
         device, training = self.device, self.model.training
         room = _BATCH_TOKENS.get(device.type, _BATCH_TOKENS_ELSEWHERE)
         done = 0
         self.model.eval()
         try:
-            for members in _chunks(fitting, [_size(s) for s in sequences], room):
-                rows = [s for n in members if (s := sequences[n]) is not None]
-                ids_T = torch.tensor([i for ids, _ in rows for i in ids], device=device)
-                reply_R = torch.tensor([n_reply for _, n_reply in rows], device=device)
-                given = self._scores(ids_T, [len(ids) for ids, _ in rows], reply_R).tolist()
-                for n, score in zip(members, given, strict=True):
+            for places in _batches({n: len(s.ids) for n, s in sequences.items()}, room):
+                members = [sequences[n] for n in places]
+                ids_T = torch.tensor([i for s in members for i in s.ids], device=device)
+                reply_R = torch.tensor([len(s.ids) - s.n_prompt for s in members], device=device)
+                given = self._scores(ids_T, [len(s.ids) for s in members], reply_R).tolist()
+                for n, score in zip(places, given, strict=True):
                     scores[n] = score
                 done += len(members)
                 if progress is not None:
-                    progress(done, len(fitting))
+                    progress(done, len(sequences))
         finally:
             self.model.train(training)
         return scores
+
+    def _sequences(self, replies: Sequence[tuple[Turn, str]]) -> dict[int, Branch]:
+        """The sequences that fit the model, by the place of their reply."""
+        limit = self.max_positions or 2**31
+        fitting: dict[int, Branch] = {}
+        # A turn's replies mostly stand together: its prompt is then encoded once.
+        for _, group in groupby(enumerate(replies), key=lambda placed: id(placed[1][0])):
+            members = list(group)
+            turn = members[0][1][0]
+            prompt, texts = self.renderer.encode(turn, [reply for _, (_, reply) in members])
+            for (place, _), ids in zip(members, texts, strict=True):
+                kept: PromptIds | None = prompt
+                if len(prompt) + len(ids) + self.renderer.extra > limit:
+                    cuts = self.on_long == "cut_context"
+                    kept = self.renderer.cut(prompt, ids, limit) if cuts else None
+                if kept is not None and ids:
+                    fitting[place] = self.renderer.join(kept, ids)
+        return fitting
+
+    def _scores(self, ids_T: Tensor, lengths: Sequence[int], reply_R: Tensor) -> Tensor:
+        """Scores (R,) of R sequences that stand one after the other.
+
+        Args:
+            ids_T: their tokens.
+            lengths: tokens of each.
+            reply_R: tokens of each that are the reply's, at its end.
+        """
+        limit, longest = self.max_positions, max(lengths, default=0)
+        if limit is not None and longest > limit:
+            raise ModelError(
+                f"a prompt and reply take {longest} tokens, the model has {limit} positions",
+                "Lower max_tokens to the model's positions",
+            )
+        size_R = torch.tensor(list(lengths), device=ids_T.device)
+        start_R = size_R.cumsum(0) - size_R
+        groups = list(_alike(lengths))
+        parts = []
+        for members in groups:
+            at_B = torch.tensor(members, device=ids_T.device)
+            place_W = torch.arange(max(lengths[n] for n in members), device=ids_T.device)
+            inside_BW = place_W < size_R[at_B, None]
+            source_BW = (start_R[at_B, None] + place_W).clamp(max=len(ids_T) - 1)
+            ids_BW = ids_T[source_BW].masked_fill(~inside_BW, self._pad_id)
+            prompt_B = size_R[at_B] - reply_R[at_B]
+            parts.append(self._head_of(ids_BW, inside_BW, prompt_B))
+        if not parts:
+            return torch.zeros(0, device=ids_T.device)
+        back_R = torch.tensor([n for members in groups for n in members]).argsort()
+        return torch.cat(parts)[back_R.to(ids_T.device)]
+
+    def _head_of(self, ids_BW: Tensor, inside_BW: Tensor, prompt_B: Tensor) -> Tensor:
+        """Scores (B,) of a padded batch, whose prompts end before `prompt_B`."""
+        more: dict[str, Tensor] = {}
+        place_W = torch.arange(ids_BW.shape[1], device=ids_BW.device)
+        if self._has_types:
+            more["token_type_ids"] = ((place_W >= prompt_B[:, None]) & inside_BW).long()
+        if self._positions_skipped:  # told, since it would count tokens equal to the padding's
+            first = self._positions_skipped
+            more["position_ids"] = torch.where(inside_BW, place_W + first, first - 1)
+        head = _head(self.inner)
+        read: list[Tensor] = []
+        hook = head.register_forward_pre_hook(lambda _, given: read.append(given[0]))
+        try:
+            with self.precision():
+                self.inner(input_ids=ids_BW, attention_mask=inside_BW.long(), **more)
+        finally:
+            hook.remove()
+        with torch.autocast(ids_BW.device.type, enabled=False):
+            logits_B1: Tensor = head(read[0].float())
+        return logits_B1[:, 0]
+
+    @cached_property
+    def _pad_id(self) -> int:
+        told = self.tokenizer.pad_token_id
+        return 0 if told is None else int(told)
+
+    @cached_property
+    def _has_types(self) -> bool:
+        """Whether the model tells prompt and reply apart by token types."""
+        kinds = getattr(self.inner.config, "type_vocab_size", 0) or 0
+        return kinds > 1 and "token_type_ids" in self.tokenizer.model_input_names
+
+    @cached_property
+    def _positions_skipped(self) -> int:
+        """Positions before a sequence's first: RoBERTa and its kin keep those up to padding's."""
+        for name, module in self.inner.named_modules():
+            if name.endswith("position_embeddings") and isinstance(module, nn.Embedding):
+                return 0 if module.padding_idx is None else module.padding_idx + 1
+        return 0
+
+
+def _batches(sizes: Mapping[int, int], room: int) -> Iterator[list[int]]:
+    """The keys in the order of their sizes, the largest first, as many at once as fit padded."""
+    held: list[int] = []
+    for n in sorted(sizes, key=lambda n: -sizes[n]):
+        if held and (len(held) + 1) * sizes[held[0]] > room:
+            yield held
+            held = []
+        held.append(n)
+    if held:
+        yield held
+
+
+def _alike(lengths: Sequence[int]) -> Iterator[list[int]]:
+    """Places of sequences of like lengths, with little padding among them."""
+    held: list[int] = []
+    real = 0
+    for n in sorted(range(len(lengths)), key=lambda n: -lengths[n]):
+        real += lengths[n]
+        if held and (1 - _PADDING) * (len(held) + 1) * lengths[held[0]] > real:
+            yield held
+            held, real = [], lengths[n]
+        held.append(n)
+    if held:
+        yield held
+
+
+def _head(model: Any) -> nn.Module:
+    """The module that gives the label."""
+    found = next((getattr(model, name) for name in _HEADS if hasattr(model, name)), None)
+    if not isinstance(found, nn.Module):
+        raise ModelError(
+            f"{type(model).__name__} has no head that is known here",
+            "Use a model of the BERT, RoBERTa, DeBERTa, ELECTRA or ModernBERT families",
+        )
+    return found
+
+
+def open_encoder(where: str, name: str, settings: ModelSettings, new: bool) -> EncoderReward:
+    """A reward model of the weights in a folder or under a hub name.
+
+    Args:
+        where: folder or hub name, as `resolve_model` gives it.
+        name: as the user called it.
+        settings: full or LoRA, dtype and the rest.
+        new: head and pooler that the weights lack are made, as transformers makes them, drawn from
+            `settings.seed`.
+
+    Raises:
+        ModelError: the weights are not whole, have several labels, or (without `new`) no head.
+        RenderError: the tokenizer joins no two texts.
+    """
+    settings = resolved(settings)
+    tokenizer = quietly(where, AutoTokenizer.from_pretrained)
+    config = quietly(where, AutoConfig.from_pretrained, **({"num_labels": 1} if new else {}))
+    own = _own_modules(config, name)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(settings.seed)
+        # Read as float32, since a head that was trained must not be rounded; LoRA narrows the rest.
+        model, lacking = read_weights(
+            where,
+            AutoModelForSequenceClassification,
+            own if new else (),
+            _FORMER_HEADS if new else (),
+            config=config,
+            dtype=torch.float32,
+        )
+    check_tokenizer(model, tokenizer, where)
+    if settings.mode == "lora" and settings.dtype == "bfloat16":
+        for parameter in model.base_model.parameters():
+            parameter.data = parameter.data.to(torch.bfloat16)
+    beside = {key.split(".")[0] for key in own if not key.startswith(model.base_model_prefix)}
+    if any(".pooler." in key for key in lacking):
+        beside.add("pooler")
+    wrapped = prepared(model, tokenizer, settings, head=tuple(sorted(beside)))
+    made = EncoderReward(wrapped, tokenizer, settings, Path(name).name)
+    _ = made.renderer  # a tokenizer that cannot serve is told now
+    return made
+
+
+def _own_modules(config: Any, name: str) -> list[str]:
+    """Names of the weights that a classifier has beyond what it shares with the base model.
+
+    Raises:
+        ModelError: there is no such classifier, or it has several labels.
+    """
+    if type(config) not in AutoModelForSequenceClassification._model_mapping:
+        raise ModelError(
+            f"'{name}' is of the type '{config.model_type}', which cannot classify texts",
+            "Name a model that transformers loads with AutoModelForSequenceClassification",
+        )
+    if config.num_labels != 1:
+        raise ModelError(
+            f"the model has {config.num_labels} labels, and a reward model has one score",
+            "Name a sequence classifier that was trained with num_labels=1",
+            name,
+        )
+    with torch.device("meta"):
+        model = AutoModelForSequenceClassification.from_config(config)
+    _head(model)
+    base = f"{model.base_model_prefix}."
+    return [key for key in model.state_dict() if not key.startswith(base) or ".pooler." in key]
