@@ -1,4 +1,4 @@
-"""Turns whose replies each have a rating in 0..1, or none that is counted: all ways end in these."""
+"""Turns whose replies have a rating in 0..1, or none that is counted: where all ways end."""
 
 from __future__ import annotations
 
