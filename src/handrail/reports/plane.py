@@ -9,8 +9,8 @@ from handrail.reports.html import Safe, tag
 from handrail.reports.numbers import Scale, compact, linear, ticks
 from handrail.reports.svg import Svg
 
-WIDTH, HEIGHT = 360.0, 230.0
-_LEFT, _RIGHT, _TOP, _BOTTOM = 50.0, 12.0, 22.0, 38.0
+WIDTH, HEIGHT = 360.0, 234.0
+_LEFT, _RIGHT, _TOP, _BOTTOM = 50.0, 12.0, 26.0, 38.0
 Domain = tuple[float, float]
 
 

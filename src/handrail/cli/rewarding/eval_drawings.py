@@ -71,7 +71,7 @@ def best_of_n(made: RewardEvaluation) -> list[Section]:
             BandLine("oracle", [float(s.n) for s in steps], [_exactly(v) for v in oracle], True)
         )
         rows: list[list[Cell]] = [
-            [b.model, s.n, s.picked, s.random, s.oracle, s.gain, _percent(s.of_oracle)]
+            [b.model, s.n, s.picked, s.random, s.oracle, s.gain, s.of_oracle]
             for b in found
             for s in b.steps
             if s.n > 1
@@ -90,7 +90,7 @@ def best_of_n(made: RewardEvaluation) -> list[Section]:
                 f"Best of n in figures, by {kind}",
                 ["Model", "n", "Picked", "Random", "Oracle", "Gain", "Of the oracle's gain"],
                 rows,
-                unit=("", "", *("decimal",) * 4, ""),
+                unit=("", "", *("decimal",) * 4, "share"),
             ),
             _overoptimisation(kind, found),
         ]
@@ -102,17 +102,20 @@ def _overoptimisation(kind: str, found: Sequence[BestOfN]) -> Section:
         BandPanel(
             b.model,
             [
-                _line("score (standard deviations)", b.steps, "proxy", by_kl=True),
-                _line(f"gain in {kind}", b.steps, "gain", by_kl=True),
+                _line("score", b.steps, "proxy", by_kl=True),
+                _line(f"gold ({kind})", b.steps, "scaled", by_kl=True),
             ],
         )
         for b in found
     ]
     note = (
-        "The score of the pick always rises with n; where its gold value turns down, the model is "
-        "being overoptimised. KL of best-of-n from the policy: log n - (n - 1) / n."
+        "What the pick out of n gains over a random reply, in standard deviations of all scores "
+        "and of all gold values. The score always rises with n; where the gold value turns down, "
+        "the model is being overoptimised. KL of best-of-n from the policy: log n - (n - 1) / n."
     )
-    return BandCurves(panels, "KL, nats", "", f"Score and gold along the KL, by {kind}", note)
+    return BandCurves(
+        panels, "KL, nats", "standard deviations", f"Score and gold along the KL, by {kind}", note
+    )
 
 
 def _line(name: str, steps: Sequence[Step], what: str, by_kl: bool = False) -> BandLine:
@@ -169,7 +172,3 @@ def _number(one: Estimate, digits: int = 3) -> str:
     if one.n == 0:
         return DASH
     return f"{one.value:.{digits}f} ({one.low:.{digits}f} to {one.high:.{digits}f})"
-
-
-def _percent(one: Estimate) -> str:
-    return DASH if one.n == 0 else f"{one.value:.0%} ({one.low:.0%} to {one.high:.0%})"

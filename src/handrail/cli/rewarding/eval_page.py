@@ -55,20 +55,20 @@ def _pairs(made: RewardEvaluation) -> list[Section]:
         "Share of pairs whose better reply has the higher score; a tie of the scores counts half, "
         f"pairs that people put level ({first.gold_ties:,}) are left out. Half is chance."
     )
-    dots = ShareDots(
-        [(one.model, one.pairs.overall) for one in made.models], note, "Accuracy on pairs"
-    )
+    shares = [(one.model, one.pairs.overall) for one in made.models]
+    shares.sort(key=lambda one: -one[1].value)
+    dots = ShareDots(shares, note, "Accuracy on pairs")
     rows: list[list[Cell]] = []
     for name in first.by_set:
         rows.append([name or "no set", *(one.pairs.by_set[name] for one in made.models)])
         keys = [key for key in first.by_category if key[0] == name]
+        of = f"{name or 'no set'}: " if len(first.by_set) > 1 else ""
         rows += [
-            [f"{name or 'no set'}: {key[1]}", *(one.pairs.by_category[key] for one in made.models)]
-            for key in keys
+            [f"{of}{key[1]}", *(one.pairs.by_category[key] for one in made.models)] for key in keys
         ]
         if name in first.subset_mean:
             found = [one.pairs.subset_mean[name] for one in made.models]
-            rows.append([f"{name or 'no set'}: mean of its categories", *found])
+            rows.append([f"{of}mean of the categories", *found])
     sections: list[Section] = [dots]
     if len(rows) > 1:
         sections.append(

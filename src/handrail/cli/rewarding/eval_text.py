@@ -108,9 +108,14 @@ def _ratings(made: RewardEvaluation) -> list[str]:
     known = [one.ratings for one in made.models if isinstance(one.ratings, RatingErrors)]
     if not known:
         return []
-    low, middle, high = made.settings.edges.names
-    names = (("low", low), ("high", high), ("middle", middle), ("all", "all"))
-    head = ("ratings", *(f"{told}: {what}" for _, told in names for what in ("mse", "mae")), "r")
+    edges = made.settings.edges
+    names = (
+        ("low", f"<= {edges.low:g}"),
+        ("high", f">= {edges.high:g}"),
+        ("middle", "between"),
+        ("all", "all"),
+    )
+    head = ("ratings", *(f"{told} {what}" for _, told in names for what in ("mse", "mae")), "r")
     rows = [
         (
             one.model,

@@ -14,6 +14,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 
@@ -26,6 +27,8 @@ from handrail.rewards.measures.resample import (
     sums_by_cluster,
 )
 from handrail.rewards.measures.scored import Scored, gold_values, prompt_of, ratings_of
+
+_DIGITS = 12  # differences of equal sums are 0 up to rounding
 
 
 @dataclass(frozen=True)
@@ -40,21 +43,23 @@ class Gold:
 class Step:
     """Picks out of n, over the prompts that have n replies or more.
 
-    `kl` in nats. `proxy` is the score of the pick in standard deviations of all replies' scores
-    above their mean; `picked`, `random` and `oracle` the gold value of the model's pick, of a reply
+    `kl` in nats. `picked`, `random` and `oracle` are the gold value of the model's pick, of a reply
     at random, and of the truly best; `gain` is picked less random on the same prompts, and
-    `of_oracle` the share of the oracle's gain that this is.
+    `of_oracle` the share of the oracle's gain that this is. `proxy` is what the pick's score gains
+    over the prompt's mean score, in standard deviations of all replies' scores, and `scaled` what
+    its gold value gains, in those of the gold values: the two are on one axis.
     """
 
     n: int
     kl: float
     prompts: int
-    proxy: Estimate
     picked: Estimate
     random: Estimate
     oracle: Estimate
     gain: Estimate
     of_oracle: Estimate
+    proxy: Estimate
+    scaled: Estimate
 
 
 @dataclass(frozen=True)
@@ -116,14 +121,16 @@ def picked_of(score_K: Floats, value_K: Floats, n: int) -> float:
 
     Replies with equal scores are picked alike.
     """
-    k = len(score_K)
-    order = np.argsort(score_K, kind="stable")
-    score, value = score_K[order], value_K[order].astype(np.float64)
-    edges = np.flatnonzero(np.diff(score)) + 1
-    value = np.concatenate([np.full(len(p), p.mean()) for p in np.split(value, edges)])
+    _, place_K = np.unique(score_K, return_inverse=True)
+    mean_G = np.bincount(place_K, value_K) / np.bincount(place_K)
+    return float(_weights(len(score_K), n) @ mean_G[np.sort(place_K)])
+
+
+@cache
+def _weights(k: int, n: int) -> Floats:
+    """The share of the subsets of n in which the i-th of k from below is the highest: (k,)."""
     total = math.comb(k, n)
-    weight = np.array([math.comb(i, n - 1) / total for i in range(k)])
-    return float(weight @ value)
+    return np.array([math.comb(i, n - 1) / total for i in range(k)])
 
 
 def sizes_up_to(most: int) -> list[int]:
@@ -146,30 +153,35 @@ def best_of_n(scored: Scored, gold: Gold, how: Resampling = DEFAULT) -> BestOfN:
         elif known.any():
             lost += 1
     most = max((len(s) for _, s, _ in ready), default=0)
-    flat = np.concatenate([s for _, s, _ in ready] or [np.zeros(1)])
-    centre, spread = float(flat.mean()), float(flat.std()) or 1.0
-    scaled = [(name, (s - centre) / spread, g) for name, s, g in ready]
-    steps = tuple(_step(n, scaled, how) for n in sizes_up_to(most))
+    spreads = [float(np.concatenate([one[k] for one in ready]).std()) for k in (1, 2) if ready]
+    steps = tuple(_step(n, ready, spreads, how) for n in sizes_up_to(most))
     return BestOfN(scored.model, gold.name, steps, lost, unscored)
 
 
-def _step(n: int, ready: Sequence[tuple[str, Floats, Floats]], how: Resampling) -> Step:
+def _step(
+    n: int,
+    ready: Sequence[tuple[str, Floats, Floats]],
+    spreads: Sequence[float],
+    how: Resampling,
+) -> Step:
     fitting = [one for one in ready if len(one[1]) >= n]
     names = [name for name, _, _ in fitting]
-    proxy = np.array([picked_of(s, s, n) for _, s, _ in fitting])
     picked = np.array([picked_of(s, g, n) for _, s, g in fitting])
     oracle = np.array([picked_of(g, g, n) for _, _, g in fitting])
     random = np.array([g.mean() for _, _, g in fitting])
-    gain = picked - random
-    both = sums_by_cluster(np.stack([gain, oracle - random], axis=1), names)
+    proxy = np.array([picked_of(s, s, n) - s.mean() for _, s, _ in fitting])
+    gain = (picked - random).round(_DIGITS)
+    both = sums_by_cluster(np.stack([gain, (oracle - random).round(_DIGITS)], axis=1), names)
+    of_score, of_gold = (spread or 1.0 for spread in spreads)
     return Step(
         n=n,
         kl=kl_of(n),
         prompts=len(fitting),
-        proxy=mean_of(proxy, names, "mean", how),
         picked=mean_of(picked, names, "mean", how),
         random=mean_of(random, names, "mean", how),
         oracle=mean_of(oracle, names, "mean", how),
         gain=mean_of(gain, names, "mean", how),
         of_oracle=estimate_of(share_of, both, len(names), "share of the oracle's gain", how),
+        proxy=mean_of(proxy.round(_DIGITS) / of_score, names, "mean", how),
+        scaled=mean_of(gain / of_gold, names, "mean", how),
     )
