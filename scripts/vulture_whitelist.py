@@ -44,3 +44,9 @@ _.refuse
 _.rate_limit_share
 _.should_exit
 _.force_exit
+
+# Counts of feedback, told by their names (asdict), and what html.parser calls.
+_.undesirable
+_.handle_starttag
+_.handle_endtag
+_.handle_data

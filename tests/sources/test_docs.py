@@ -70,6 +70,7 @@ def test_the_python_of_the_page_on_sources_runs(
     (tmp_path / "calls.csv").write_text(
         "call,who,said,time\n1,caller,Hi,2024-05-01 10:00\n1,desk,Hello,2024-05-01 10:01\n"
     )
+    shutil.copy(need("oasst", "en_100_trees.jsonl.gz"), tmp_path / "trees.jsonl.gz")
     monkeypatch.chdir(tmp_path)
     from handrail.sources import star
 
@@ -85,5 +86,7 @@ def test_the_python_of_the_page_on_sources_runs(
     assert scope["turns"]
     assert scope["imported"].records[0].playbook is not None
     assert len(scope["turns_again"].records) > 5
+    assert {t.tags["set"] for t in scope["best_threads"]} == {"oasst"}
+    assert scope["left_out"]["turn", "not on a thread of best-ranked replies"] > 50
     assert Candidate in scope.values()
     assert load_playbook("rules.yaml")["no-pin"].check is not None
