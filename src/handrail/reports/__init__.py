@@ -12,6 +12,7 @@ from handrail.reports.lengths import Lengths
 from handrail.reports.page import Report, Section, render, write_report
 from handrail.reports.plain import DataTable, JudgeQuality, LeftOut, Prose
 from handrail.reports.rankings import ShareDots, StrengthDots, WinHeatMap
+from handrail.reports.replies import ReplyScores, ScoredReplies
 from handrail.reports.scatter import Scatter, ScatterPanel
 from handrail.reports.summary import summary, write_summary
 from handrail.reports.tables import (
@@ -46,9 +47,11 @@ __all__ = [
     "OutcomeBars",
     "Prose",
     "RateDots",
+    "ReplyScores",
     "Report",
     "Scatter",
     "ScatterPanel",
+    "ScoredReplies",
     "Section",
     "ShareDots",
     "StrengthDots",

@@ -12,7 +12,7 @@ from handrail.reports.numbers import compact, linear, ticks
 from handrail.reports.plane import Plane, around
 from handrail.reports.svg import Svg, width_of
 
-_ROW, _TOP, _PLOT = 26.0, 10.0, 260.0
+_ROW, _TOP, _PLOT = 26.0, 10.0, 190.0
 
 
 @dataclass(frozen=True)
@@ -61,10 +61,10 @@ class BoxPlots:
             "boxes. Right: median, n. " + self.note
         ).strip()
         panels = [self._panel(panel) for panel in shown]
-        return join([tag("div", *panels, class_="panels wide"), tag("p", note, class_="note")])
+        return join([tag("div", *panels, class_="panels"), tag("p", note, class_="note")])
 
     def _panel(self, panel: BoxPanel) -> Safe:
-        left = min(150.0, max(width_of(box.name) for box in panel.boxes) + 12)
+        left = min(140.0, max(width_of(box.name) for box in panel.boxes) + 12)
         rows = [
             _ROW * (i + sum(b.gap for b in panel.boxes[: i + 1]) / 3)
             for i in range(len(panel.boxes))
@@ -75,7 +75,7 @@ class BoxPlots:
             f"{compact(b.q3)}, n = {b.n}"
             for b in panel.boxes
         )
-        svg = Svg(left + _PLOT + 110, base + 22, f"{panel.name}: {self.title}", told)
+        svg = Svg(left + _PLOT + 100, base + 22, f"{panel.name}: {self.title}", told)
         domain = around(v for b in panel.boxes for v in (b.low, b.high))
         x = linear(*domain, left, left + _PLOT)
         for tick in ticks(*domain, 5):

@@ -6,8 +6,17 @@ from collections.abc import Sequence
 
 from handrail.cli.rewarding import eval_drawings as drawings
 from handrail.cli.rewarding.eval_text import left_out
-from handrail.reports import DataTable, LeftOut, Prose, Report, Section, ShareDots
-from handrail.reports.numbers import DASH, compact, p_text
+from handrail.reports import (
+    DataTable,
+    LeftOut,
+    Prose,
+    ReplyScores,
+    Report,
+    ScoredReplies,
+    Section,
+    ShareDots,
+)
+from handrail.reports.numbers import DASH, p_text
 from handrail.reports.plain import Cell
 from handrail.rewards.measures import TESTS, RatingErrors
 from handrail.rewards.results import ModelResult, RewardEvaluation, plain
@@ -206,24 +215,28 @@ def _probe(made: RewardEvaluation) -> list[Section]:
     columns = ["Probe", *(one.model for one in found)]
     return [
         DataTable("The four-reply probe", columns, rows, note=note, unit="share"),
-        DataTable(
-            "Probes, for example",
-            ["Prompt and reply", *(one.model for one in found)],
+        ReplyScores(
             _examples(made, found),
-            note="Scores of the first probes of each kind; each model has a scale of its own.",
+            [one.model for one in found],
+            "Probes, for example",
+            "Scores of the first probes of each category; each model has a scale of its own.",
         ),
     ]
 
 
-def _examples(made: RewardEvaluation, found: Sequence[ModelResult]) -> list[list[Cell]]:
+def _examples(made: RewardEvaluation, found: Sequence[ModelResult]) -> list[ScoredReplies]:
     """Two probes of each category, reply by reply."""
-    rows: list[list[Cell]] = []
     kinds = list(dict.fromkeys(turn.tags["category"] for turn in made.probes))
-    for kind in kinds:
-        for turn in [t for t in made.probes if t.tags["category"] == kind][:2]:
-            rows.append([turn.context[-1].content, *("" for _ in found)])
-            rows += [
-                [f"{r.author}: {r.text}", *(compact(one.probe_scores[turn.id][i]) for one in found)]
+    chosen = [
+        t for kind in kinds for t in [x for x in made.probes if x.tags["category"] == kind][:2]
+    ]
+    return [
+        ScoredReplies(
+            turn.context[-1].content,
+            [
+                (r.author, r.text, [one.probe_scores[turn.id][i] for one in found])
                 for i, r in enumerate(turn.replies)
-            ]
-    return rows
+            ],
+        )
+        for turn in chosen
+    ]

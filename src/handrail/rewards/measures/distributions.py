@@ -91,8 +91,11 @@ def distribution(scored: Scored, label: str = "quality", edges: Edges = EDGES) -
     groups += [("author", a, keep) for a, keep in _authors([r.author for _, r in replies])]
     ratings, _ = ratings_of(scored.turns, label)
     gold_N = np.concatenate([*ratings, np.empty(0)])
-    names = zip(("low", "middle", "high"), edges.names, strict=True)
-    told = {name: f"rated {words}" for name, words in names}
+    told = {
+        "low": f"rated {edges.low:g} or less",
+        "middle": "rated between",
+        "high": f"rated {edges.high:g} or more",
+    }
     ranges = ranges_of(gold_N, edges)
     groups += [("rating", told[name], ranges[name] & ~np.isnan(gold_N)) for name in told]
     best_N = np.concatenate([*(_best(gold_values(turn)[1]) for turn in scored.turns), np.empty(0)])
