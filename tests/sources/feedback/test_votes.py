@@ -75,6 +75,11 @@ def test_comments_of_one_post_are_one_ranked_turn(tmp_path: Path) -> None:
     assert turn.id == "shp/askbaking/p"
     assert {r.text: r.rank for r in turn.replies} == {"So.": 1, "Thus.": 2, "Well.": 3}
     assert turn.tags == {"set": "shp", "category": "askbaking", "split": "train"}
+    other = [row | {"domain": "ask_baking_validation"} for row in SHP]
+    (renamed,) = load("shp", write(tmp_path / "b.jsonl", other)).records
+    assert (renamed.tags["category"], renamed.tags["split"]) == ("ask_baking", "dev")
+    (bare,) = load("shp", write(tmp_path / "c.jsonl", [SHP[0] | {"domain": "eli_5"}])).records
+    assert bare.tags == {"set": "shp", "category": "eli_5"}
     (apart,) = load("shp", path, min_score_ratio=2).records
     assert {r.text: r.rank for r in apart.replies} == {"So.": 1, "Thus.": 2, "Well.": 2}
     (two,) = load("shp", path, max_replies=2).records

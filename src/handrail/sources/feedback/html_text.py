@@ -20,7 +20,7 @@ class _Reader(HTMLParser):
         self.parts: list[str] = []
         self._code, self._hidden = 0, 0
 
-    def handle_starttag(self, tag: str, attrs: object) -> None:
+    def handle_starttag(self, tag: str, _attrs: object) -> None:
         """A block begins a paragraph, a line break a line, an item a line with a dash."""
         self._code += tag == "pre"
         self._hidden += tag in _HIDDEN

@@ -146,9 +146,8 @@ class Maker:
         """
         _check_writable([key, conversation, *tags.values(), *(r.author for r in replies)])
         of = tags.get("set", self.name)
-        said = [[(m.role, m.content) for m in context], [r.model_dump() for r in replies]]
         turn = Turn(
-            id=f"{of}/{key}" if key else content_id(of, said),
+            id=f"{of}/{key}" if key else _content_id(of, context, replies),
             conversation_id=conversation or opening(of, context),
             playbook=playbook,
             context=tuple(context),
@@ -207,3 +206,9 @@ def _check_writable(texts: Iterable[str]) -> None:
         "".join(texts).encode()
     except UnicodeEncodeError:
         raise RecordError("a text holds half of a surrogate pair", LEAVE) from None
+
+
+def _content_id(of: str, context: Sequence[Message], replies: Sequence[Reply]) -> str:
+    """A turn's id from its texts and their feedback."""
+    said = [[(m.role, m.content) for m in context], [r.model_dump() for r in replies]]
+    return content_id(of, said)

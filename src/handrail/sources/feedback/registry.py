@@ -103,7 +103,7 @@ FEEDBACK: dict[str, FeedbackSource] = {
         FeedbackSource(
             "hh_rlhf",
             "pairs of dialogues, the more helpful or the more harmless one chosen",
-            "MIT",
+            "MIT (a copy of the helpful part: CC BY-NC 4.0)",
             "chosen, rejected",
             hh_rlhf.fill,
             hh_rlhf.HhOptions,
@@ -116,7 +116,7 @@ FEEDBACK: dict[str, FeedbackSource] = {
             "question, answer_0, answer_1, score_0, score_1; or prompt, answers, scores",
             webgpt.fill,
             webgpt.WebgptOptions,
-            ("openai/webgpt_comparisons",),
+            ("openai/webgpt_comparisons@refs/convert/parquet",),
         ),
         FeedbackSource(
             "prometheus",

@@ -15,7 +15,7 @@ from pydantic import Field
 
 from handrail.records import RecordError
 from handrail.sources.feedback.cells import LEAVE, Cells
-from handrail.sources.feedback.maker import Maker, Table, ranked, user
+from handrail.sources.feedback.maker import SPLITS, Maker, Table, ranked, user
 from handrail.sources.feedback.options import Options
 from handrail.sources.feedback.votes import ranks_apart, spread
 
@@ -63,7 +63,7 @@ def fill(made: Maker, table: Table, options: ShpOptions) -> None:
     posts: dict[str, _Post] = {}
 
     def comparison(row: Cells) -> None:
-        domain, _, split = row.text("domain").partition("_")
+        domain, split = _parts(row.text("domain"))
         key = row.key("post_id")
         post = _Post(row.words("history"), domain, split or table.split, row.row.where)
         for name, text, votes in _sides(row):
@@ -81,6 +81,12 @@ def fill(made: Maker, table: Table, options: ShpOptions) -> None:
     for key, post in posts.items():
         name = key.rpartition("/")[2]
         made.attempt(post.where, partial(_add, made, name, post, options))
+
+
+def _parts(domain: str) -> tuple[str, str]:
+    """The subreddit and the split of `askbaking_train`; no split where the end is none."""
+    name, _, end = domain.rpartition("_")
+    return (name, SPLITS[end]) if name and end in SPLITS else (domain, "")
 
 
 def _sides(row: Cells) -> list[tuple[str, str, float]]:
