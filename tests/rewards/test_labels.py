@@ -90,7 +90,7 @@ def test_an_unknown_label_names_the_known_ones() -> None:
 
 def test_a_raw_sum_outside_the_unit_range_is_a_fault() -> None:
     bad = dict.fromkeys(LABELS, 0.0) | {"toxicity": 1.0}
-    with pytest.raises(RecordError, match="the weighted sum -0.1 is not within 0 to 1"):
+    with pytest.raises(RecordError, match=r"the weighted sum -0.1 is not within 0 to 1"):
         rate_by_labels(one(bad), "w3", scaling="raw")
     made = rate_by_labels(one(bad, FULL), "w3", scaling="raw", on_error="skip")
     assert made.turns[0].replies[0].rating is None

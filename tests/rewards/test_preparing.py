@@ -37,7 +37,7 @@ def test_ratings_that_there_are_else_the_label_quality() -> None:
 def test_weights_make_all_ratings_of_labels() -> None:
     made = prepare([LABELLED], weights={"quality": 0.5, "toxicity": -0.5})
     assert ratings(made.turns) == [[0.875, 0.125]]
-    with pytest.raises(RecordError, match="turn 'stars', replies.0: the reply has no label"):
+    with pytest.raises(RecordError, match=r"turn 'stars', replies.0: the reply has no label"):
         prepare([STARS, LABELLED], weights="quality")
     made = prepare([STARS, LABELLED], weights="quality", on_error="skip")
     assert ratings(made.turns) == [[None, None], [0.75, 0.25]]
@@ -85,7 +85,7 @@ def test_that_no_reply_was_paraphrased_is_an_error() -> None:
         skips = [Skip(what="paraphrase", reason="refused", where=t.id) for t in turns]
         return Augmented([], skips)
 
-    with pytest.raises(RunError, match="none of 1 low replies was paraphrased.*refused"):
+    with pytest.raises(RunError, match=r"none of 1 low replies was paraphrased.*refused"):
         prepare([STARS], method="augment", augmenter=refused)
 
 

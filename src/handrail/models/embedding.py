@@ -33,6 +33,8 @@ class SentenceEmbedder:
     def embed(self, texts: Sequence[str]) -> list[list[float]]:
         """One row of the model's width per text, each of length one."""
         longest = positions_of(self.model.config) or 512
+        if not texts:
+            return []
         rows = self.tokenizer(list(texts), truncation=True, max_length=longest)["input_ids"]
         order = sorted(range(len(rows)), key=lambda n: len(rows[n]))
         out: list[list[float]] = [[] for _ in rows]
