@@ -128,6 +128,7 @@ def evaluate(
         replies=sum(len(turn.replies) for turn in given.turns),
         probes=given.probes,
         skipped=(*given.skipped, *ratings_of(given.turns, chosen.label)[1], *_of(given.labels)),
+        warnings=given.warnings,
     )
 
 

@@ -48,6 +48,7 @@ class Material:
     `turns` have replies with feedback (ranks, ratings, desirability, labels); `labels` are judges'
     verdicts on their replies; `gold` are the truth's own values (a care world's quality, another
     model's scores), where there is one; `probes` are prompts with the four replies of the probe.
+    `skipped` was left out, `warnings` was read all the same.
     """
 
     turns: tuple[Turn, ...]
@@ -55,6 +56,7 @@ class Material:
     gold: m.Gold | None = None
     probes: tuple[Turn, ...] = ()
     skipped: tuple[Skip, ...] = ()
+    warnings: tuple[Skip, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -101,6 +103,7 @@ class RewardEvaluation:
     replies: int
     probes: tuple[Turn, ...]
     skipped: tuple[Skip, ...]
+    warnings: tuple[Skip, ...]
 
     def summary(self) -> dict[str, Any]:
         """All figures as plain data, without the points of drawings."""

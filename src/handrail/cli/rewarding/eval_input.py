@@ -26,17 +26,20 @@ from handrail.sources.labelled.nouns import is_by
 Data = str | Path | Loaded[Turn] | Iterable[Turn]
 
 
-def read_data(data: Sequence[Data], on_error: OnError) -> tuple[list[Turn], list[Skip]]:
+def read_data(data: Sequence[Data], on_error: OnError) -> tuple[list[Turn], list[Skip], list[Skip]]:
     """The turns of all files; a turn whose id came before in another one is left out and counted.
 
-    A turn without the tag "set" has its file's name as one where there are several files.
+    A turn without the tag "set" has its file's name as one where there are several files. Returns
+    the turns, what was left out, and what was read all the same.
     """
     turns: dict[str, Turn] = {}
     skips: list[Skip] = []
+    warnings: list[Skip] = []
     for one in data:
         read = as_turns(one, on_error)
         named = Path(one).name.split(".")[0] if isinstance(one, str | Path) else ""
-        skips += [*read.skipped, *read.warnings]
+        skips += read.skipped
+        warnings += read.warnings
         for turn in read.records:
             if turn.id in turns:
                 skips.append(Skip(what="turn", reason="one of this id came before", where=turn.id))
@@ -44,17 +47,17 @@ def read_data(data: Sequence[Data], on_error: OnError) -> tuple[list[Turn], list
             untold = named and len(data) > 1 and "set" not in turn.tags
             tags = {**turn.tags, "set": named} if untold else turn.tags
             turns[turn.id] = turn.model_copy(update={"tags": tags}) if untold else turn
-    return list(turns.values()), skips
+    return list(turns.values()), skips, warnings
 
 
 def read_labelled(
     folder: str | Path, sets: Sequence[str] | None, on_error: OnError
-) -> tuple[list[Turn], list[Verdict], list[Skip]]:
+) -> tuple[list[Turn], list[Verdict], list[Skip], list[Skip]]:
     """The turns of labelled data sets (`handrail.sources.labelled`), and everyone's verdicts.
 
     Where people compared exactly two of a turn's replies, what most of them said becomes the
     replies' ranks, so that the turn is a pair as any other. The tag "set" is the data set, the tag
-    "category" its part.
+    "category" its part. Returns turns, verdicts, what was left out, what was read all the same.
 
     Raises:
         RecordError: no such folder, none of the sets, or a bad row (with on_error="stop").
@@ -68,12 +71,14 @@ def read_labelled(
     turns: list[Turn] = []
     verdicts: list[Verdict] = []
     skips: list[Skip] = []
+    warnings: list[Skip] = []
     for name in sets or present(folder):
         found = LABELLED[name](Path(folder) / name, on_error)
         turns += [_ranked(turn, found, votes) for turn, votes in _votes(found)]
         verdicts += found.verdicts
-        skips += [*found.skipped, *found.warnings]
-    return turns, verdicts, skips
+        skips += found.skipped
+        warnings += found.warnings
+    return turns, verdicts, skips, warnings
 
 
 def _votes(found: Labelled) -> Iterable[tuple[Turn, dict[tuple[str, str], Counter[Outcome]]]]:
@@ -147,11 +152,13 @@ def _failed(path: Path) -> list[Skip]:
 def material_of(
     turns: Sequence[Turn],
     verdicts: Sequence[Verdict],
-    skips: Sequence[Skip],
+    skips: tuple[Sequence[Skip], Sequence[Skip]],
     probed: bool,
     dimension: str | None = None,
 ) -> Material:
     """All of it, checked: there must be something to measure by.
+
+    `skips` are what was left out, and what was read all the same.
 
     Raises:
         RecordError: no reply, or no feedback, no verdict and no probe.
@@ -176,5 +183,6 @@ def material_of(
         turns=tuple(turns),
         labels=tuple(labels),
         probes=probes() if probed else (),
-        skipped=(*skips, *counted),
+        skipped=(*skips[0], *counted),
+        warnings=tuple(skips[1]),
     )

@@ -35,6 +35,8 @@ def page_of(made: RewardEvaluation, command: str = "") -> Report:
         ]
     sections += _probe(made)
     sections.append(LeftOut(made.skipped, left_out(made)))
+    if made.warnings:
+        sections.append(LeftOut(made.warnings, title="Read all the same"))
     sets = ", ".join(f"{name or 'no set'} ({n:,})" for name, n in made.sets.items())
     return Report(
         title="How good the reward models are",

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 from itertools import groupby
 
 from handrail.cli.console import count, table
 from handrail.ranking import Estimate
+from handrail.records import Skip
 from handrail.rewards.measures import BestOfN, Calibration, RatingErrors
 from handrail.rewards.results import RewardEvaluation
 
@@ -26,13 +28,18 @@ def text_of(made: RewardEvaluation) -> str:
 
 def share(one: Estimate) -> str:
     """A share in percent with its interval."""
-    return DASH if one.n == 0 else f"{one.value:.1%} ({one.low:.1%} to {one.high:.1%})"
+    if one.n == 0:
+        return DASH
+    bounds = "no interval" if math.isnan(one.low) else f"{one.low:.1%} to {one.high:.1%}"
+    return f"{one.value:.1%} ({bounds})"
 
 
 def number(one: Estimate, digits: int = 3) -> str:
     """A number with its interval."""
     if one.n == 0:
         return DASH
+    if math.isnan(one.low):
+        return f"{one.value:.{digits}f} (no interval)"
     return f"{one.value:.{digits}f} ({one.low:.{digits}f} to {one.high:.{digits}f})"
 
 
@@ -229,18 +236,29 @@ def _differences(made: RewardEvaluation) -> list[str]:
 
 
 def _left(made: RewardEvaluation) -> list[str]:
-    """What is in no figure, with the reason and how many."""
-    counted = [(what, reason, n) for what, reason, n in left_out(made)]
-    lines = [f"{n:,} x {what}: {reason}" for what, reason, n in counted]
+    """What is in no figure, with the reason and how many, and what was read all the same."""
+    lines = [f"{n:,} x {what}: {reason}" for what, reason, n in left_out(made)]
+    lines += _skips(made.skipped)
+    warnings = _skips(made.warnings)
+    return [
+        *(["Left out:", *lines] if lines else []),
+        *(["Read all the same:", *warnings] if warnings else []),
+    ]
+
+
+def _skips(skips: Sequence[Skip]) -> list[str]:
+    """Each reason once, with how often and one place."""
     groups: Counter[tuple[str, str]] = Counter()
     where: dict[tuple[str, str], str] = {}
-    for skip in made.skipped:
+    for skip in skips:
         groups[skip.what, skip.reason] += skip.count
         where.setdefault((skip.what, skip.reason), skip.where)
+    lines = []
     for (what, reason), n in groups.items():
-        place = f" ({where[what, reason]}{', ...' if n > 1 else ''})" if where[what, reason] else ""
-        lines.append(f"{n:,} x {what}: {reason}{place}")
-    return ["Left out:", *lines] if lines else []
+        place = where[what, reason]
+        told = f" ({place}{', ...' if n > 1 else ''})" if place else ""
+        lines.append(f"{n:,} x {what}: {reason}{told}")
+    return lines
 
 
 def left_out(made: RewardEvaluation) -> list[tuple[str, str, int]]:

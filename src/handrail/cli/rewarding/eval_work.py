@@ -109,15 +109,16 @@ def _material(
     more: More,
 ) -> Material:
     """Everything that is read, before the first model is loaded."""
-    turns, skips = read_data(_several(data), on_error)
+    turns, skips, warnings = read_data(_several(data), on_error)
     said, lost = read_verdicts(verdicts, on_error)
     if labelled is not None:
-        found, others, left = read_labelled(labelled, more.get("sets"), on_error)
-        turns, said, skips = [*turns, *found], [*said, *others], [*skips, *left]
+        found, others, left, told = read_labelled(labelled, more.get("sets"), on_error)
+        turns, said = [*turns, *found], [*said, *others]
+        skips, warnings = [*skips, *left], [*warnings, *told]
     probed = more.get("probe", True)
     if not turns and not probed:
         raise RecordError("there is nothing to measure by", "Give data, labelled sets or the probe")
-    return material_of(turns, said, [*skips, *lost], probed, settings.dimension)
+    return material_of(turns, said, ([*skips, *lost], warnings), probed, settings.dimension)
 
 
 def _several(data: Any) -> list[Data]:

@@ -28,6 +28,7 @@ from handrail.rewards.measures.resample import (
 )
 from handrail.rewards.measures.scored import Scored, gold_values, prompt_of, ratings_of
 
+_PROMPTS = 10  # from so many prompts on, there is a figure
 _DIGITS = 12  # differences of equal sums are 0 up to rounding
 
 
@@ -139,8 +140,14 @@ def sizes_up_to(most: int) -> list[int]:
     return sizes if not sizes or sizes[-1] == most else [*sizes, most]
 
 
+def _most(sizes: Sequence[int]) -> int:
+    """The most replies that `_PROMPTS` prompts have, or all where there are fewer prompts."""
+    ordered = sorted(sizes, reverse=True)
+    return ordered[min(_PROMPTS, len(ordered)) - 1] if ordered else 0
+
+
 def best_of_n(scored: Scored, gold: Gold, how: Resampling = DEFAULT) -> BestOfN:
-    """Best-of-n for n = 1, 2, 4, ... up to the most replies that a prompt has."""
+    """Best-of-n for n = 1, 2, 4, ... up to the most replies that ten prompts have."""
     ready: list[tuple[str, Floats, Floats]] = []
     lost = unscored = 0
     for turn, scores, values in zip(scored.turns, scored.scores, gold.values, strict=True):
@@ -152,7 +159,7 @@ def best_of_n(scored: Scored, gold: Gold, how: Resampling = DEFAULT) -> BestOfN:
             ready.append((prompt_of(turn), score_K[able], gold_K[able]))
         elif known.any():
             lost += 1
-    most = max((len(s) for _, s, _ in ready), default=0)
+    most = _most([len(s) for _, s, _ in ready])
     spreads = [float(np.concatenate([one[k] for one in ready]).std()) for k in (1, 2) if ready]
     steps = tuple(_step(n, ready, spreads, how) for n in sizes_up_to(most))
     return BestOfN(scored.model, gold.name, steps, lost, unscored)

@@ -96,7 +96,17 @@ def of_prompt(gold_K: Floats, score_K: Floats) -> tuple[float, float, float, flo
     lucky = float(np.prod([factorial(int(g)) for g in groups], dtype=float)) / factorial(k)
     tau = rho = float("nan")
     if np.ptp(score_K) > 0:
-        tau = float(stats.kendalltau(gold_K, score_K).statistic)
+        tau = tau_b(gold_K, score_K)
         ranks = stats.rankdata(gold_K), stats.rankdata(score_K)
         rho = float(np.corrcoef(*ranks)[0, 1])
     return best, exact, tau, rho, float(is_best.mean()), lucky
+
+
+def tau_b(x_K: Floats, y_K: Floats) -> float:
+    """Kendall's tau-b (1945): concordant less discordant pairs, each column's ties allowed for.
+
+    NaN where one of the two is all ties.
+    """
+    x, y = (np.sign(v[:, None] - v[None, :]) for v in (x_K, y_K))
+    untied = float(np.abs(x).sum() * np.abs(y).sum())
+    return float((x * y).sum() / np.sqrt(untied)) if untied else float("nan")

@@ -9,14 +9,15 @@ Shape suffixes: C clusters, K sums, R bootstrap replicates, N items.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from functools import lru_cache
 
 import numpy as np
 
 from handrail.ranking import Estimate, Resampling
 from handrail.ranking.estimates import DEFAULT, Floats, percentile
 
-_CHUNK = 4_000_000  # multinomial counts held at once (32 MB)
+_CHUNK = 6_000_000  # multinomial counts held at once (48 MB)
 
 
 def sums_by_cluster(values_NK: Floats, clusters: Sequence[Hashable]) -> Floats:
@@ -58,16 +59,30 @@ def estimate_of(
     return percentile(known, value, n, method, clusters, how.level)
 
 
-def _drawn(sums_CK: Floats, how: Resampling) -> list[Floats]:
+def _drawn(sums_CK: Floats, how: Resampling) -> Iterator[Floats]:
     """Sums of resampled clusters, in chunks of shape (R, K)."""
     clusters = len(sums_CK)
+    if clusters * how.resamples <= _CHUNK:
+        yield _one_chunk(clusters, how) @ sums_CK
+        return
+    for counts_RC in _chunks(clusters, how):
+        yield counts_RC @ sums_CK
+
+
+@lru_cache(maxsize=4)  # the many figures of one evaluation share their draws
+def _one_chunk(clusters: int, how: Resampling) -> Floats:
+    (counts_RC,) = _chunks(clusters, how)
+    return counts_RC
+
+
+def _chunks(clusters: int, how: Resampling) -> Iterator[Floats]:
+    """How often each cluster is drawn, shape (R, C), in chunks of R."""
     rng = np.random.default_rng(how.seed)
     step = max(1, _CHUNK // clusters)
     even = np.full(clusters, 1 / clusters)
-    return [
-        rng.multinomial(clusters, even, min(step, how.resamples - begin)) @ sums_CK
-        for begin in range(0, how.resamples, step)
-    ]
+    for begin in range(0, how.resamples, step):
+        size = min(step, how.resamples - begin)
+        yield rng.multinomial(clusters, even, size).astype(np.float64)
 
 
 def mean_of(values_N: Floats, clusters: Sequence[Hashable], name: str, how: Resampling) -> Estimate:
