@@ -62,7 +62,8 @@ def fitted(fit: Fit, turns: Sequence[Turn]) -> tuple[RewardModel, dict[str, Any]
     if method.active:
         by_rule = augmenter(RuleParaphraser(), NgramEmbedder())
         ready = list(balance(turns, method, seed=fit.seed, augmenter=by_rule).turns)
-    reward = new_reward(fit.base, ModelSettings(dtype=fit.dtype, seed=fit.seed)  # type: ignore[arg-type])
+    how = ModelSettings(dtype=fit.dtype, seed=fit.seed)  # type: ignore[arg-type]
+    reward = new_reward(fit.base, how)
     ratings = fit.loss != PREFERENCE
     trees = TreeSettings(
         max_tokens=fit.max_tokens, tree_tokens=8192, share_turns=fit.prompts, on_long="cut_context"
