@@ -65,6 +65,22 @@ def test_bad_rows_stop_or_are_counted_by_reason(capsys: pytest.CaptureFixture[st
     assert "  1 row: 'chosen' and 'rejected' are the same (line 2)" in out
 
 
+def test_several_files_are_one_set_of_turns(capsys: pytest.CaptureFixture[str]) -> None:
+    good = GOOD["hh_rlhf"][0][0]
+    other = {k: v.replace("Hi", "Hey") for k, v in good.items()}
+    for name, row in (("helpful", good), ("harmless", other)):
+        write(Path(f"{name}.jsonl"), [row, row, {"chosen": "x"}])
+    paths = ["helpful.jsonl", "harmless.jsonl"]
+    line = ["data", "feedback", "hh_rlhf", *paths, "out.jsonl", "--on-error", "skip"]
+    assert invoke(line) == 0
+    out = capsys.readouterr().out
+    assert "2 turns: repeats an earlier one (first helpful.jsonl, line 2)" in out
+    turns = handrail.load_feedback("hh_rlhf", paths, on_error="skip").records
+    assert [t.tags["set"] for t in turns] == ["hh_helpful", "hh_harmless"]
+    with pytest.raises(SettingError, match="there is no file to read"):
+        handrail.load_feedback("hh_rlhf")
+
+
 def test_from_a_folder_of_the_library(capsys: pytest.CaptureFixture[str]) -> None:
     datasets = pytest.importorskip("datasets")
     datasets.Dataset.from_list(FLAT).save_to_disk("saved")

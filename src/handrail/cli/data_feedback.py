@@ -21,14 +21,15 @@ _COLUMNS = ("turns", "replies", "pairs", "ties", "rated", "labelled", "desirable
 
 @verb(
     "handrail data feedback oasst oasst2_ready.trees.jsonl.gz turns.jsonl --set langs=en,es,fr,de",
-    "handrail data feedback hh_rlhf helpful-base/train.jsonl.gz turns.jsonl --on-error skip",
+    "handrail data feedback hh_rlhf helpful-base/train.jsonl.gz harmless-base/train.jsonl.gz "
+    "turns.jsonl --on-error skip",
     "handrail data feedback shp turns.jsonl --from-hub stanfordnlp/SHP --split train "
     "--set min_score_ratio=2",
     "handrail data feedback --list",
     "handrail data feedback oasst --list-settings",
 )
 @click.argument("source", required=False)
-@click.argument("files", nargs=-1, metavar="[FILE] OUT")
+@click.argument("files", nargs=-1, metavar="[FILE]... OUT")
 @click.option(
     "--from-hub",
     metavar="NAME[:CONFIG]",
@@ -50,7 +51,7 @@ def feedback(
     on_error: Any,
     **listed: bool,
 ) -> None:
-    """Convert FILE, of the public data set SOURCE, into turns with its ranks, ratings or labels.
+    """Convert FILEs of the public data set SOURCE into turns with its ranks, ratings or labels.
 
     What rewards are trained and judged on. Deleted messages, repeated rows, ties and the like are
     told apart and counted.
@@ -63,35 +64,34 @@ def feedback(
     if listed["list_sources"] or listed["list_settings"]:
         _list(console, source, listed["list_settings"])
         return
-    file, out = _paths(source, files, from_hub, split)
+    raw, out = _paths(source, files, from_hub, split)
     feedback_source(str(source))
-    apart(out, file)
+    apart(out, *raw)
     records_out(out)
     if from_hub:
         console.say(f"Asking the hub for {from_hub}")
     loaded = load_feedback(
-        str(source), file or "", from_hub=from_hub, split=split, on_error=on_error,
+        str(source), raw, from_hub=from_hub, split=split, on_error=on_error,
         **assignments(settings),
     )  # fmt: skip
     write_jsonl(out, loaded.records)
-    _tell(console, loaded, out, file or "")
+    _tell(console, loaded, out, raw)
 
 
 def _paths(
     source: str | None, files: tuple[str, ...], from_hub: str | None, split: str | None
-) -> tuple[str | None, Path]:
-    """FILE, None where the hub stands for it, and OUT.
+) -> tuple[list[str], Path]:
+    """The FILEs, none where the hub stands for them, and OUT.
 
     Raises:
         UsageError: one is missing, or there is one too many.
     """
-    wanted = 1 if from_hub else 2
-    if source is None or len(files) != wanted:
+    if source is None or (len(files) != 1 if from_hub else len(files) < 2):
         named = "SOURCE and OUT beside --from-hub" if from_hub else "SOURCE, FILE and OUT"
         raise click.UsageError(f"Name {named} (or --list).")
     if split and not from_hub:
         raise click.UsageError("--split is of a data set of the hub; name one with --from-hub.")
-    return (None if from_hub else files[0]), Path(files[-1])
+    return list(files[:-1]), Path(files[-1])
 
 
 def _list(console: Console, source: str | None, settings: bool) -> None:
@@ -119,7 +119,7 @@ def _list(console: Console, source: str | None, settings: bool) -> None:
     )
 
 
-def _tell(console: Console, loaded: Loaded[Turn], out: Path, file: str) -> None:
+def _tell(console: Console, loaded: Loaded[Turn], out: Path, raw: list[str]) -> None:
     """Print how much feedback of each kind there is, and what was left out, by reason."""
     from handrail.sources.feedback.counts import count_feedback
 
@@ -127,8 +127,8 @@ def _tell(console: Console, loaded: Loaded[Turn], out: Path, file: str) -> None:
     kinds = [k for k in _COLUMNS if any(n[k] for n in counts.values())]
     rows = [(name, *(f"{n[kind]:,}" for kind in kinds)) for name, n in counts.items()]
     lines = [f"{count(len(loaded.records), 'turn')}: {out}", table(rows, ("set", *kinds))]
-    lines += _reasons("Warnings", loaded.warnings, file)
-    lines += _reasons("Left out", loaded.skipped, file)
+    lines += _reasons("Warnings", loaded.warnings, raw)
+    lines += _reasons("Left out", loaded.skipped, raw)
     summary = {
         "turns": len(loaded.records),
         "feedback": counts,
@@ -139,13 +139,13 @@ def _tell(console: Console, loaded: Loaded[Turn], out: Path, file: str) -> None:
     console.result(summary, "\n".join(lines))
 
 
-def _reasons(head: str, skips: list[Skip], file: str) -> list[str]:
-    """A line per reason, the most frequent first, with the first place in FILE where it holds."""
+def _reasons(head: str, skips: list[Skip], raw: list[str]) -> list[str]:
+    """A line per reason, the most frequent first, with the first place where it holds."""
     counted: Counter[tuple[str, str]] = Counter()
     first: dict[tuple[str, str], str] = {}
     for skip in skips:
         counted[skip.what, skip.reason] += skip.count
-        first.setdefault((skip.what, skip.reason), skip.where.removeprefix(f"{file}, "))
+        first.setdefault((skip.what, skip.reason), _place(skip.where, raw))
     lines = [f"{head}: {counted.total():,}"] if counted else []
     for what, reason in [key for key, _ in counted.most_common(SHOWN)]:
         n = counted[what, reason]
@@ -154,6 +154,11 @@ def _reasons(head: str, skips: list[Skip], file: str) -> list[str]:
     if len(counted) > SHOWN:
         lines.append(f"  ... and {count(len(counted) - SHOWN, 'more reason')} (--json has all)")
     return lines
+
+
+def _place(where: str, raw: list[str]) -> str:
+    """A place without the file's name where there is only one file."""
+    return where.removeprefix(f"{raw[0]}, ") if len(raw) == 1 else where
 
 
 _MANY = {"reply": "replies", "rest of the file": "rests of files"}

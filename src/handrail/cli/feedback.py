@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from handrail.cli.files import some
-from handrail.records import Loaded, Turn
+from handrail.records import Loaded, SettingError, Turn
 from handrail.records.store import OnError
 
 
 def load_feedback(
     source: str,
-    path: str | Path = "",
+    path: str | Path | Sequence[str | Path] = (),
     *,
     from_hub: str | None = None,
     split: str | None = None,
@@ -25,7 +26,7 @@ def load_feedback(
 
     Args:
         source: "oasst", "hh_rlhf", "webgpt", ...; `list_feedback()` lists them.
-        path: the raw file: JSON Lines, JSON or CSV, gzip or not, or Parquet.
+        path: the raw file, or several: JSON Lines, JSON or CSV, gzip or not, or Parquet.
         from_hub: instead of a file, a data set of the hub, NAME, NAME:CONFIG or NAME@REVISION,
             or a folder of the library `datasets`, which must be installed (the extra `hub`).
         split: of the hub's data set; by default all.
@@ -43,7 +44,10 @@ def load_feedback(
     if from_hub is not None:
         loaded = chosen.from_hub(from_hub, split, on_error, **options)
         return some(loaded, from_hub)
-    return some(chosen(path, on_error, **options), path)
+    paths = [path] if isinstance(path, str | Path) else list(path)
+    if not paths:
+        raise SettingError("there is no file to read", "Name one, or a data set with from_hub")
+    return some(chosen(paths, on_error, **options), ", ".join(map(str, paths)))
 
 
 def list_feedback() -> list[dict[str, str]]:

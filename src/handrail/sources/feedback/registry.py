@@ -6,7 +6,7 @@ Adding one: a module with `fill(made: Maker, table: Table, options)` and an entr
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -49,14 +49,13 @@ class FeedbackSource:
     hub: tuple[str, ...] = ()
 
     def __call__(
-        self, path: str | Path, on_error: OnError = "stop", **options: Any
+        self, path: str | Path | Sequence[str | Path], on_error: OnError = "stop", **options: Any
     ) -> Loaded[Turn]:
-        """The turns of a file, gzip or not; see `load`."""
-        path = Path(path)
+        """The turns of a file or several, gzip or not; see `load`."""
         chosen = options_from(self.options, options, self.name)
-        name = f"{path.parent.name}/{path.name.partition('.')[0]}"
-        rows = table_rows(path, on_error=on_error)
-        return self.read([Table(name, rows, path)], on_error, chosen, str(path))
+        paths = [Path(p) for p in ([path] if isinstance(path, str | Path) else path)]
+        tables = [Table(_name(p), table_rows(p, on_error=on_error), p) for p in paths]
+        return self.read(tables, on_error, chosen, ", ".join(map(str, paths)))
 
     def from_hub(
         self, named: str, split: str | None = None, on_error: OnError = "stop", **options: Any
@@ -86,6 +85,11 @@ class FeedbackSource:
                 where,
             )
         return loaded
+
+
+def _name(path: Path) -> str:
+    """The file's name without its endings, after its folder's."""
+    return f"{path.parent.name}/{path.name.partition('.')[0]}"
 
 
 FEEDBACK: dict[str, FeedbackSource] = {
@@ -187,12 +191,17 @@ def feedback_source(name: str) -> FeedbackSource:
     return FEEDBACK[name]
 
 
-def load(name: str, path: str | Path, on_error: OnError = "stop", **options: Any) -> Loaded[Turn]:
+def load(
+    name: str,
+    path: str | Path | Sequence[str | Path],
+    on_error: OnError = "stop",
+    **options: Any,
+) -> Loaded[Turn]:
     """The turns of a data set's file, with the feedback that it gives.
 
     Args:
         name: one of `FEEDBACK`.
-        path: JSON Lines, JSON, CSV (gzip or not) or Parquet.
+        path: JSON Lines, JSON, CSV (gzip or not) or Parquet; or several such files.
         on_error: "stop" at the first bad row, or "skip" and count them. What the data set itself
             marks as of no use (deleted messages, say) is counted in either case.
         options: of the source; `FEEDBACK[name].options` says which.
