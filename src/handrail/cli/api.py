@@ -20,7 +20,7 @@ from handrail.cli.feedback import feedback_settings, list_feedback, load_feedbac
 from handrail.cli.files import as_turns, read_config, read_playbook, read_records, records_out
 from handrail.cli.filtering import evaluation_texts, filter_records
 from handrail.cli.fit import Fitted, train
-from handrail.cli.fit_settings import training_settings
+from handrail.cli.fit_settings import reward_settings, training_settings
 from handrail.cli.judge_evaluation import judge_eval
 from handrail.cli.judge_reproduction import judge_reproduce
 from handrail.cli.judge_results import JudgeEvaluation
@@ -32,6 +32,7 @@ from handrail.cli.ranking import Ranked, rank
 from handrail.cli.rewarding.choosing import select_reward
 from handrail.cli.rewarding.eval_work import evaluate_reward
 from handrail.cli.rewarding.preparing import open_augmenter, prepare_rewards
+from handrail.cli.rewarding.training import train_reward
 from handrail.cli.runs import list_recipes, recipe_settings, report, run
 from handrail.records import (
     Loaded,
@@ -86,11 +87,13 @@ __all__ = [
     "recipe_settings",
     "record_text",
     "report",
+    "reward_settings",
     "run",
     "sampling",
     "select_reward",
     "synthesize",
     "train",
+    "train_reward",
     "training_settings",
     "turns",
     "write",

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import warnings
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from handrail.cli.console import count
 from handrail.cli.files import some_turns
-from handrail.cli.fit_settings import checked, resolve
+from handrail.cli.fit_settings import check_policy, checked, resolve
 from handrail.cli.options import left_out, plain
 from handrail.records import (
     Conversation,
@@ -24,7 +26,7 @@ from handrail.records import (
 )
 
 if TYPE_CHECKING:
-    from handrail.models import Policy
+    from handrail.models import Trained
     from handrail.objectives import Objective
     from handrail.recipes.run import Progress
     from handrail.training import TrainResult
@@ -115,29 +117,58 @@ def train(
             this objective learns from.
     """
     from handrail.models import load_policy
-    from handrail.recipes.run import quiet, watcher, write_json
-    from handrail.training import train as fit
+    from handrail.trees import Renderer, build_trees
 
     given = dict(settings or {})
+    check_policy(objective)
     loading = checked(objective, given, eval_turns is not None)
     read = some_turns(data, "learn from")
-    held = None if eval_turns is None else _held_out(eval_turns, read.records)
+    held = None if eval_turns is None else held_out(eval_turns, read.records)
     policy = load_policy(model, loading)
-    chosen = resolve(objective, given, policy.max_positions, _size(policy))
+    chosen = resolve(objective, given, policy.max_positions, size_of(policy))
+    renderer = Renderer(policy.tokenizer)
+    work = Work(policy, str(model), objective, chosen, partial(build_trees, renderer=renderer))
+    return fit(work, read, held, out, progress)
+
+
+@dataclass(frozen=True)
+class Work:
+    """What is trained and how: the model (and its name), the objective's name, all settings.
+
+    `build` makes turns into a forest: `build(turns, settings=trees)`.
+    """
+
+    model: Trained
+    name: str
+    objective: str
+    chosen: dict[str, Any]
+    build: Callable[..., Forest]
+
+
+def fit(
+    work: Work,
+    read: Loaded[Turn],
+    held: Loaded[Turn] | None,
+    out: str | Path,
+    progress: Progress | None,
+) -> Fitted:
+    """Train on the turns that were read, evaluate on those held out; the settings are kept."""
+    from handrail.recipes.run import quiet, watcher, write_json
+    from handrail.training import train as run
+
+    chosen = work.chosen
     aim, training = chosen["objective"], chosen["training"]
-    forest = _forest(read.records, policy.tokenizer, chosen)
-    eval_forest = None
-    if held is not None:
-        eval_forest = _forest(held.records, policy.tokenizer, chosen, "evaluation: ")
+    forest = _forest(read.records, work)
+    eval_forest = None if held is None else _forest(held.records, work, "evaluation: ")
     watch = watcher(progress or quiet)
-    result = fit(policy, forest, aim, training, out, eval_forest=eval_forest, progress=watch)
-    chosen["model"] = policy.settings  # with the number type that dtype=auto became
-    about: dict[str, Any] = {"objective": objective, "model": str(model)}
+    result = run(work.model, forest, aim, training, out, eval_forest=eval_forest, progress=watch)
+    chosen["model"] = work.model.settings  # with the number type that dtype=auto became
+    about: dict[str, Any] = {"objective": work.objective, "model": work.name}
     about["settings"] = {part: plain(one) for part, one in chosen.items()}
     write_json(Path(out) / "config.json", about)
     return Fitted(
         result.final_folder,
-        objective,
+        work.objective,
         len(read.records),
         *_counts(forest, aim),
         result,
@@ -146,11 +177,12 @@ def train(
     )
 
 
-def _size(policy: Policy) -> int:
-    return sum(p.numel() for p in policy.model.parameters())
+def size_of(model: Trained) -> int:
+    """How many weights a model has."""
+    return sum(p.numel() for p in model.model.parameters())
 
 
-def _held_out(
+def held_out(
     data: str | Path | Iterable[Turn | Conversation] | Loaded[Turn], learnt: list[Turn]
 ) -> Loaded[Turn]:
     """Turns to evaluate on; warns of those that are learnt from."""
@@ -166,17 +198,15 @@ def _held_out(
     return held
 
 
-def _forest(turns: list[Turn], tokenizer: Any, chosen: Mapping[str, Any], what: str = "") -> Forest:
+def _forest(turns: list[Turn], work: Work, what: str = "") -> Forest:
     """Turns as token trees of what the objective learns from; `what` begins an error."""
-    from handrail.trees import Renderer, build_trees
-
-    aim = chosen["objective"]
+    aim = work.chosen["objective"]
     trees = dataclasses.replace(
-        chosen["trees"],
+        work.chosen["trees"],
         replies="best" if aim.name == "sft" else "all",
         mismatched=aim.needs_mismatched,
     )
-    forest = build_trees(turns, Renderer(tokenizer), trees)
+    forest = work.build(turns, settings=trees)
     _check(forest, aim, trees.max_tokens, what)
     return forest
 
@@ -198,14 +228,18 @@ def _counts(forest: Forest, aim: Objective) -> tuple[int, int]:
 
 def _learnt(reply: TreeReply, aim: Objective) -> bool:
     """Whether a reply counts as one that is learnt from: those of KTO's KL estimate do not."""
-    return not reply.mismatched and (aim.unit != "replies" or reply.desirable >= 0)
+    judged = aim.unit != "replies" or reply.desirable >= 0
+    return (
+        not reply.mismatched and judged and (aim.unit != "ratings" or math.isfinite(reply.rating))
+    )
 
 
 def _check(forest: Forest, aim: Objective, max_tokens: int, what: str) -> None:
     """Refuse data that holds nothing which the objective learns from; says what was left out."""
-    if aim.unit == "pairs" and not any(tree.pairs for tree in forest.trees):
+    if aim.unit in ("pairs", "prompts") and not any(tree.pairs for tree in forest.trees):
         problem = f"no turn has a better and a worse reply, which {aim.name} learns from"
-        mend = "Give replies a rank, a rating or `desirable`, or use --objective sft"
+        other = "--loss logistic for ratings" if aim.unit == "prompts" else "--objective sft"
+        mend = f"Give replies a rank, a rating or `desirable`, or use {other}"
     elif not any(tree.replies for tree in forest.trees):
         problem, mend = "no turn has a reply to learn from", "Check the replies' feedback"
     else:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from handrail.models import ModelSettings
 
 DERIVED = ("replies", "mismatched")  # of the trees, from the objective
+LOSSES = ("bradley_terry", "logistic", "sigmoid_mse", "mse")  # of reward models; all but one Rating
 EVALUATING = ("eval_every", "patience")  # nothing without turns to evaluate on
 
 
@@ -24,11 +25,11 @@ def checked(objective: str, given: Mapping[str, Any], evaluated: bool) -> ModelS
         SettingError: no such objective, a name that it has no setting of, or a value out of range.
     """
     from handrail.models import resolve_device
-    from handrail.objectives import OBJECTIVES
 
-    known = set().union(*map(fields, parts(objective).values()))
+    known = set().union(*map(fields, parts(objective).values())).difference(derived(objective))
+    same = LOSSES if objective in LOSSES else policies()
     for name in given:
-        others = [other for other, kind in OBJECTIVES.items() if name in fields(kind)]
+        others = [other for other in same if name in _own(other)]
         if others and name not in known:
             raise SettingError(
                 f"there is no setting '{name}' for training with {objective}",
@@ -55,17 +56,21 @@ def resolve(
     A prompt with its reply may be as long as the model's positions and the token budget allow. The
     learning rate follows from the model's size and `mode`, as in the recipes.
     """
-    from handrail.recipes.settings import default_rates
+    from handrail.recipes.settings import default_rates, reward_rate
     from handrail.training import settings_from
 
     kinds = parts(objective)
-    for name in DERIVED:
-        if name in given:
+    fixed = derived(objective)
+    for name in (*DERIVED, "loss"):
+        if name in given and name in fixed:
             raise SettingError(f"'{name}' follows from the objective", "Leave it out")
-    shares = share(given, kinds, f"training with {objective}", DERIVED)
+    shares = share(given, kinds, f"training with {objective}", fixed)
+    if "loss" in fixed:
+        shares["objective"]["loss"] = objective
     if given.get("learning_rate") is None:
-        rates = default_rates(parameters, given.get("mode", "full"))
-        shares["training"]["learning_rate"] = rates[objective]
+        mode = given.get("mode", "full")
+        rate = reward_rate(parameters, mode) if objective in LOSSES else None
+        shares["training"]["learning_rate"] = rate or default_rates(parameters, mode)[objective]
     training: Any = settings_from(kinds["training"], shares["training"])
     budget = training.token_budget
     longest = min(budget, positions or budget)
@@ -78,18 +83,38 @@ def resolve(
 def parts(objective: str) -> dict[str, type]:
     """What `settings` may fill, by the part of the work that it belongs to."""
     from handrail.models import ModelSettings
-    from handrail.objectives import OBJECTIVES
+    from handrail.objectives import OBJECTIVES, BradleyTerry, Rating
     from handrail.training import TrainSettings
     from handrail.trees import TreeSettings
 
-    if objective not in OBJECTIVES:
-        raise SettingError(f"unknown objective '{objective}'", nearest(objective, OBJECTIVES))
+    kinds = OBJECTIVES | dict.fromkeys(LOSSES, Rating) | {"bradley_terry": BradleyTerry}
+    if objective not in kinds:
+        raise SettingError(f"unknown objective '{objective}'", nearest(objective, kinds))
     return {
         "training": TrainSettings,
-        "objective": OBJECTIVES[objective],
+        "objective": kinds[objective],
         "model": ModelSettings,
         "trees": TreeSettings,
     }
+
+
+def derived(objective: str) -> tuple[str, ...]:
+    """Names of fields that nobody sets: they follow from the objective, or mean nothing to it."""
+    if objective not in LOSSES or objective == "bradley_terry":
+        return DERIVED
+    return (*DERIVED, "loss") if objective == "mse" else (*DERIVED, "loss", "penalty")
+
+
+def _own(objective: str) -> set[str]:
+    """The settings of an objective alone."""
+    return set(fields(parts(objective)["objective"])).difference(derived(objective))
+
+
+def policies() -> list[str]:
+    """The objectives of policies."""
+    from handrail.objectives import OBJECTIVES
+
+    return list(OBJECTIVES)
 
 
 def training_settings(objective: str = "ipo") -> list[dict[str, Any]]:
@@ -100,11 +125,46 @@ def training_settings(objective: str = "ipo") -> list[dict[str, Any]]:
     Raises:
         SettingError: there is no such objective.
     """
+    check_policy(objective)
+    return listed(objective)
+
+
+def reward_settings(loss: str = "bradley_terry") -> list[dict[str, Any]]:
+    """Every setting that `train_reward` takes, as `training_settings` tells those of `train`.
+
+    Raises:
+        SettingError: there is no such loss.
+    """
+    check_loss(loss)
+    return listed(loss)
+
+
+def listed(objective: str) -> list[dict[str, Any]]:
+    """The settings of an objective of either kind of model."""
     rows: dict[str, dict[str, Any]] = {}
+    hidden = derived(objective)
     for part, kind in parts(objective).items():
         for name, row in fields(kind).items():
             needs = " Needs turns to evaluate on (--eval)." if name in EVALUATING else ""
             told = {"description": row["description"] + needs, "part": part}
-            if name not in DERIVED:
+            if name not in hidden:
                 rows.setdefault(name, row | told)
     return list(rows.values())
+
+
+def check_policy(objective: str) -> None:
+    """Refuse what no policy learns by."""
+    if objective in LOSSES:
+        raise SettingError(
+            f"'{objective}' trains a reward model",
+            "Use `handrail reward train` (handrail.train_reward in Python)",
+        )
+    known = policies()
+    if objective not in known:
+        raise SettingError(f"unknown objective '{objective}'", nearest(objective, known))
+
+
+def check_loss(loss: str) -> None:
+    """Refuse what no reward model learns by."""
+    if loss not in LOSSES:
+        raise SettingError(f"unknown loss '{loss}'", nearest(loss, LOSSES))

@@ -77,7 +77,11 @@ def command(
     turns = read_turns(console, file, on_error)
     how["eval_turns"] = eval_file and read_turns(console, eval_file, on_error)
     fitted = api.train(turns, out=folder, settings=given, progress=console.progress, **how)
-    summary = fitted.summary()
+    console.result(fitted.summary(), "\n".join(told(fitted.summary())))
+
+
+def told(summary: dict[str, Any]) -> list[str]:
+    """What a training came to, in lines."""
     lines = [
         f"{count(summary['steps'], 'step')} on {count(summary['turns'], 'turn')} "
         f"({count(summary['replies'], 'reply', 'replies')}, {count(summary['pairs'], 'pair')})",
@@ -87,7 +91,7 @@ def command(
     lines += _left_out(summary)
     if summary["evaluation"]:
         lines += _evaluation(summary["evaluation"])
-    console.result(summary, "\n".join(lines))
+    return lines
 
 
 def _left_out(summary: dict[str, Any], what: str = "Left out") -> list[str]:

@@ -13,6 +13,7 @@ from handrail.records import nearest
 # The packaged model has 3.7 million parameters, so it needs (and bears) larger steps than a 7B one.
 # Chosen on development conversations, never on test ones; see docs/results.md.
 WORLD_RATES = {"sft": 3e-4, "ipo": 5e-5, "kto_pair": 2e-5, "kto": 2e-5, "dpo": 2e-5}
+SMALL_REWARD_RATE = 1e-4  # of reward models below SMALL parameters, all weights trained
 SMALL = 100_000_000  # parameters below which the paper's learning rates are too small
 BETAS = dict.fromkeys(("ipo", "kto_pair", "kto", "dpo"), 0.1)
 
@@ -36,6 +37,18 @@ def default_rates(parameters: int, mode: str = "full") -> dict[str, float]:
     if parameters < SMALL:
         return WORLD_RATES
     return LORA_RATES if mode == "lora" else PAPER_RATES
+
+
+def reward_rate(parameters: int, mode: str = "full") -> float:
+    """The learning rate of a reward model of this size, whatever its loss.
+
+    The combined-rewards thesis has 5e-5 for adapters on 7 billion parameters (its table 5), Ouyang
+    et al. 2022 (arXiv 2203.02155, appendix C.2) 9e-6 for all weights of 6 billion. Small models
+    want more; see docs/rewards.md.
+    """
+    if parameters < SMALL:
+        return 10 * SMALL_REWARD_RATE if mode == "lora" else SMALL_REWARD_RATE
+    return 5e-5 if mode == "lora" else 9e-6
 
 
 def _rate(value: Any) -> bool:

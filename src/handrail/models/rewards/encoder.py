@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import cached_property
 from itertools import groupby, pairwise
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -15,6 +15,8 @@ from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTok
 
 from handrail.models.load import prepared, resolved
 from handrail.models.rewards.base import RewardModel
+from handrail.models.rewards.heads import FORMER_HEADS, head_of, own_weights
+from handrail.models.rewards.padding import alike, batches
 from handrail.models.settings import ModelSettings
 from handrail.models.whole import check_tokenizer, quietly, read_weights
 from handrail.records import AskProgress, ModelError, SettingError, Turn
@@ -30,20 +32,7 @@ from handrail.trees import (
     check_on_long,
 )
 
-_HEADS = ("classifier", "score")  # what transformers calls the last module of its classifiers
-_FORMER_HEADS = (  # of models of masked tokens, which have no place in a classifier
-    "cls.",
-    "lm_head.",
-    "lm_predictions.",
-    "mask_predictions.",
-    "vocab_",
-    "decoder.",
-    "discriminator_predictions.",
-    "generator_predictions.",
-)
 _ON_LONG = "handrail_on_long"  # in the saved config
-# Padding may be this share of what a batch computes: smaller batches are slower on their own.
-_PADDING = 0.2
 # Tokens of a batch that is scored, padding included: larger ones give no speed (CPU).
 _BATCH_TOKENS = {"cpu": 2048}
 _BATCH_TOKENS_ELSEWHERE = 32768
@@ -129,7 +118,7 @@ class EncoderReward(RewardModel):
         done = 0
         self.model.eval()
         try:
-            for places in _batches({n: len(s.ids) for n, s in sequences.items()}, room):
+            for places in batches({n: len(s.ids) for n, s in sequences.items()}, room):
                 members = [sequences[n] for n in places]
                 ids_T = torch.tensor([i for s in members for i in s.ids], device=device)
                 reply_R = torch.tensor([len(s.ids) - s.n_prompt for s in members], device=device)
@@ -177,7 +166,7 @@ class EncoderReward(RewardModel):
             )
         size_R = torch.tensor(list(lengths), device=ids_T.device)
         start_R = size_R.cumsum(0) - size_R
-        groups = list(_alike(lengths))
+        groups = list(alike(lengths))
         parts = []
         for members in groups:
             at_B = torch.tensor(members, device=ids_T.device)
@@ -201,7 +190,7 @@ class EncoderReward(RewardModel):
         if self._positions_skipped:  # told, since it would count tokens equal to the padding's
             first = self._positions_skipped
             more["position_ids"] = torch.where(inside_BW, place_W + first, first - 1)
-        head = _head(self.inner)
+        head = head_of(self.inner)
         read: list[Tensor] = []
         hook = head.register_forward_pre_hook(lambda _, given: read.append(given[0]))
         try:
@@ -233,43 +222,6 @@ class EncoderReward(RewardModel):
         return 0
 
 
-def _batches(sizes: Mapping[int, int], room: int) -> Iterator[list[int]]:
-    """The keys in the order of their sizes, the largest first, as many at once as fit padded."""
-    held: list[int] = []
-    for n in sorted(sizes, key=lambda n: -sizes[n]):
-        if held and (len(held) + 1) * sizes[held[0]] > room:
-            yield held
-            held = []
-        held.append(n)
-    if held:
-        yield held
-
-
-def _alike(lengths: Sequence[int]) -> Iterator[list[int]]:
-    """Places of sequences of like lengths, with little padding among them."""
-    held: list[int] = []
-    real = 0
-    for n in sorted(range(len(lengths)), key=lambda n: -lengths[n]):
-        real += lengths[n]
-        if held and (1 - _PADDING) * (len(held) + 1) * lengths[held[0]] > real:
-            yield held
-            held, real = [], lengths[n]
-        held.append(n)
-    if held:
-        yield held
-
-
-def _head(model: Any) -> nn.Module:
-    """The module that gives the label."""
-    found = next((getattr(model, name) for name in _HEADS if hasattr(model, name)), None)
-    if not isinstance(found, nn.Module):
-        raise ModelError(
-            f"{type(model).__name__} has no head that is known here",
-            "Use a model of the BERT, RoBERTa, DeBERTa, ELECTRA or ModernBERT families",
-        )
-    return found
-
-
 def open_encoder(where: str, name: str, settings: ModelSettings, new: bool) -> EncoderReward:
     """A reward model of the weights in a folder or under a hub name.
 
@@ -287,7 +239,7 @@ def open_encoder(where: str, name: str, settings: ModelSettings, new: bool) -> E
     settings = resolved(settings)
     tokenizer = quietly(where, AutoTokenizer.from_pretrained)
     config = quietly(where, AutoConfig.from_pretrained, **({"num_labels": 1} if new else {}))
-    own = _own_modules(config, name)
+    own = own_weights(config, name)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(settings.seed)
         # Read as float32, since a head that was trained must not be rounded; LoRA narrows the rest.
@@ -295,7 +247,7 @@ def open_encoder(where: str, name: str, settings: ModelSettings, new: bool) -> E
             where,
             AutoModelForSequenceClassification,
             own if new else (),
-            _FORMER_HEADS if new else (),
+            FORMER_HEADS if new else (),
             config=config,
             dtype=torch.float32,
         )
@@ -310,27 +262,3 @@ def open_encoder(where: str, name: str, settings: ModelSettings, new: bool) -> E
     made = EncoderReward(wrapped, tokenizer, settings, Path(name).name)
     _ = made.renderer  # a tokenizer that cannot serve is told now
     return made
-
-
-def _own_modules(config: Any, name: str) -> list[str]:
-    """Names of the weights that a classifier has beyond what it shares with the base model.
-
-    Raises:
-        ModelError: there is no such classifier, or it has several labels.
-    """
-    if type(config) not in AutoModelForSequenceClassification._model_mapping:
-        raise ModelError(
-            f"'{name}' is of the type '{config.model_type}', which cannot classify texts",
-            "Name a model that transformers loads with AutoModelForSequenceClassification",
-        )
-    if config.num_labels != 1:
-        raise ModelError(
-            f"the model has {config.num_labels} labels, and a reward model has one score",
-            "Name a sequence classifier that was trained with num_labels=1",
-            name,
-        )
-    with torch.device("meta"):
-        model = AutoModelForSequenceClassification.from_config(config)
-    _head(model)
-    base = f"{model.base_model_prefix}."
-    return [key for key in model.state_dict() if not key.startswith(base) or ".pooler." in key]

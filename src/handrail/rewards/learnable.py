@@ -1,0 +1,106 @@
+"""Which turns and replies a reward model can learn from, by what it learns; the rest is told."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from handrail.records import Loaded, RecordError, Reply, Skip, Turn
+from handrail.records.store import OnError
+from handrail.rewards.rated import SKIPPING, UNIT
+from handrail.rewards.scales import Scale
+
+PREFERENCES = "bradley_terry"
+
+
+def learnable(read: Loaded[Turn], loss: str, on_error: OnError = "stop") -> Loaded[Turn]:
+    """The turns as a loss learns from them: what it cannot learn from is left out and counted.
+
+    By preferences ("bradley_terry") a turn needs a better and a worse reply; by ratings ("logistic"
+    and the others) each reply needs one in 0..1.
+
+    Raises:
+        RecordError: with on_error="stop" the first fault, and how many there are; always where the
+            turns state that their ratings are on another scale than 0..1, or nothing is left.
+    """
+    turns: list[Turn] = []
+    skips: list[Skip] = []
+    for turn in read.records:
+        kept = _compared(turn, skips) if loss == PREFERENCES else _rated(turn, skips)
+        if kept is not None:
+            turns.append(kept)
+    if skips and on_error == "stop":
+        _stop(skips, loss)
+    if not turns:
+        first = f"; {skips[0].where}: {skips[0].reason}" if skips else ""
+        raise RecordError(f"there is nothing that {loss} can learn from{first}", _mend(loss))
+    return Loaded(turns, [*read.skipped, *skips], list(read.warnings))
+
+
+def _compared(turn: Turn, skips: list[Skip]) -> Turn | None:
+    """The turn, if one of its replies is better than another."""
+    if next(turn.pairs(), None) is not None:
+        return turn
+    if len(turn.replies) < 2:
+        reason = "it has no reply" if not turn.replies else "it has one reply, and none to compare"
+    elif sum(_told(reply) for reply in turn.replies) > 1:
+        reason = "its replies are all tied"
+    else:
+        reason = "nothing says which of its replies is better"
+    skips.append(Skip(what="turn", reason=reason, where=f"turn '{turn.id}'"))
+    return None
+
+
+def _told(reply: Reply) -> bool:
+    rated = reply.rating is not None and math.isfinite(reply.rating)
+    return rated or reply.rank is not None or reply.desirable is not None
+
+
+def _rated(turn: Turn, skips: list[Skip]) -> Turn | None:
+    """The turn with its rated replies, if there are any."""
+    stated = turn.tags.get("scale", UNIT)
+    if stated != UNIT and Scale.parse(stated) != Scale.parse(UNIT):
+        raise RecordError(
+            f"its ratings are on the scale {stated}, and are learnt on {UNIT}",
+            "Bring them there with `handrail reward prepare` (handrail.prepare_rewards in Python)",
+            f"turn '{turn.id}'",
+        )
+    if not turn.replies:
+        skips.append(Skip(what="turn", reason="it has no reply", where=f"turn '{turn.id}'"))
+        return None
+    kept = []
+    for i, reply in enumerate(turn.replies):
+        reason = _fault(reply.rating)
+        if reason:
+            where = f"turn '{turn.id}', replies.{i}"
+            skips.append(Skip(what="reply", reason=reason, where=where))
+        else:
+            kept.append(reply)
+    if len(kept) == len(turn.replies):
+        return turn
+    return turn.model_copy(update={"replies": tuple(kept)}) if kept else None
+
+
+def _fault(rating: float | None) -> str:
+    """Why a rating cannot be learnt; "" where it can."""
+    if rating is None:
+        return "the reply has no rating"
+    if math.isnan(rating):
+        return "the rating is NaN"
+    return "" if 0 <= rating <= 1 else f"a rating is outside {UNIT}"
+
+
+def _stop(skips: Sequence[Skip], loss: str) -> None:
+    first, more = skips[0], len(skips) - 1
+    others = f" (and {more:,} more that {loss} cannot learn from)" if more else ""
+    raise RecordError(
+        first.reason + others,
+        f"{_mend(loss)}, or leave out and count what has a fault with {SKIPPING}",
+        first.where,
+    )
+
+
+def _mend(loss: str) -> str:
+    if loss == PREFERENCES:
+        return "Give replies ranks, or learn from ratings (--loss logistic)"
+    return "Bring ratings to 0..1 with `handrail reward prepare`, as in --scale 1..5"
