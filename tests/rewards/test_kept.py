@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from handrail.records import AskProgress, Guardrail, Playbook, Spent, Turn
+from handrail.records import AskProgress, Guardrail, Playbook, SettingError, Spent, Turn
 from handrail.rewards import kept
 from handrail.rewards.costs import Opened
 from handrail.rewards.kept import KeptScorer, key_of
@@ -174,7 +174,33 @@ def test_what_a_model_was_trained_with_is_known_without_opening_it(tmp_path: Pat
     assert kept_().trained_with == "rating/logistic"
     closed = KeptScorer("m", lambda: pytest.fail("opened"), tmp_path)
     assert closed.trained_with == "rating/logistic"
-    assert kept_().probability(0.0) == 0.5
+    assert closed.probability(0.0) == 0.5
+
+
+@pytest.mark.parametrize("trained", ["rating/logistic", "rating/sigmoid_mse", "rating/mse"])
+def test_a_kept_score_is_the_rating_that_the_model_says(trained: str) -> None:
+    model = Trained(SCORES, trained_with=trained)
+    one = KeptScorer("m", lambda: Opened(model))
+    assert [one.probability(x) for x in (-3.0, 0.2)] == [model.probability(x) for x in (-3.0, 0.2)]
+    other = KeptScorer("m", lambda: Opened(Trained(SCORES, trained_with="bradley_terry")))
+    with pytest.raises(SettingError, match="no ratings"):
+        other.probability(0.0)
+
+
+def test_a_closed_scorer_is_opened_again_when_a_score_is_missing() -> None:
+    opened: list[int] = []
+
+    def opener() -> Opened:
+        opened.append(1)
+        return Opened(Batched(SCORES))
+
+    one = KeptScorer("m", opener)
+    assert one.score(T, ["1"]) == [1.0]
+    one.close()
+    assert one.score(T, ["1"]) == [1.0]
+    assert len(opened) == 1
+    assert one.score(T, ["2"]) == [2.0]
+    assert len(opened) == 2
 
 
 def test_progress_counts_what_was_kept(tmp_path: Path) -> None:

@@ -147,6 +147,16 @@ def test_the_cheapest_of_those_that_cannot_be_told_apart_is_recommended() -> Non
     assert made.best.behind.value == 0
 
 
+def test_a_floor_is_recommended_only_where_nothing_else_ties() -> None:
+    rows = pairs([1, 1, 0, 1])
+    costs = [Cost(2.0), Cost(1.0)]
+    made = select(["m", "rule:length"], questions(4), [rows, rows], costs, ["rule:length"])
+    assert made.recommended.name == "m"
+    assert [one.floor for one in made.candidates] == [False, True]
+    best = select(["m", "r"], questions(40), [pairs([0] * 40), pairs([1] * 40)], costs, ["r"])
+    assert best.recommended.name == "r"
+
+
 def test_money_counts_before_time_and_what_is_unknown_last() -> None:
     local, paid, unknown = Cost(60.0), Cost(1.0, money=0.5), Cost(1.0, money=None)
     assert sorted([unknown, paid, local], key=lambda one: one.order) == [local, paid, unknown]

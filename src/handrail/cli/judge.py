@@ -32,8 +32,8 @@ _PROTOCOLS = (
     show_default=True,
     help="oracle: the care world's, all three dimensions; rules: the checks of each playbook, "
     "adherence only; auto: the oracle where every turn was made by the care world, else rules; "
-    "model:NAME: a language model; reward:PATH: a reward model; rule:length, rule:shorter, "
-    "rule:first, rule:random: what a judge has to beat.",
+    "model:NAME: a language model; reward:PATH: a reward model, or a YAML file that combines "
+    "several; rule:length, rule:shorter, rule:first, rule:random: what a judge has to beat.",
 )
 @click.option(
     "--protocol",

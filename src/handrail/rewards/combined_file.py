@@ -185,7 +185,7 @@ def _distinct(parts: Sequence[Part]) -> list[Part]:
 
 
 class _At:
-    """Adds the place to errors that have none."""
+    """Adds the place in the file to errors."""
 
     def __init__(self, where: str) -> None:
         self.where = where
@@ -194,8 +194,9 @@ class _At:
         return None
 
     def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
-        if isinstance(error, HandrailError) and not error.where:
-            raise type(error)(error.problem, error.mend, self.where) from None
+        if isinstance(error, HandrailError):
+            of = f" ({error.where})" if error.where else ""
+            raise type(error)(error.problem, error.mend, f"{self.where}{of}") from None
 
 
 def _only(data: Mapping[str, Any], known: Sequence[str], where: str) -> None:

@@ -12,10 +12,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from handrail.records import AskProgress, Turn, score_each
+from handrail.records import AskProgress, SettingError, Turn, score_each
+from handrail.rewards.combine import sigmoid
 from handrail.rewards.costs import Cost, Opened
 
 Replies = Sequence[tuple[Turn, str]]
+BOUNDED = ("rating/logistic", "rating/sigmoid_mse")  # through a sigmoid, a score is a rating
 FIRST, MOST, EVERY_S = 16, 4096, 5.0  # replies of a first chunk, of any; seconds of a chunk
 
 
@@ -90,9 +92,24 @@ class KeptScorer:
         return str(self._facts["trained_with"])
 
     def probability(self, score: float) -> float:
-        """A raw score as a rating in 0..1, as the model itself means it."""
-        made: float = self.opened.scorer.probability(score)  # type: ignore[attr-defined]
-        return made
+        """A raw score as a rating in 0..1, which what the model was trained with decides.
+
+        Raises:
+            SettingError: the model did not learn ratings.
+        """
+        if self.trained_with in BOUNDED:
+            return sigmoid(score)
+        if self.trained_with == "rating/mse":
+            return score
+        raise SettingError(
+            f"the scores of '{self.name}' are no ratings: it was trained with "
+            f"'{self.trained_with}'",
+            "Read them as 'score', or name a model that learnt ratings",
+        )
+
+    def close(self) -> None:
+        """Let go of the scorer and its memory; a score that is missing opens it again."""
+        self._opened = None
 
     def score(self, turn: Turn, replies: Sequence[str]) -> list[float]:
         """One score per reply."""

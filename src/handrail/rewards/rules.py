@@ -48,6 +48,9 @@ RULES: Mapping[str, Callable[[Turn, str], float]] = {
 }
 
 
+FLOORS = ("length", "shorter", "random")  # rules that know nothing of quality
+
+
 @dataclass(frozen=True)
 class RuleScorer:
     """Scores by a rule.

@@ -7,7 +7,7 @@ scores the better one higher.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -61,7 +61,7 @@ class Candidate:
     `share` is of matches, ties counting half. `p_best`: in what share of bootstrap replicates it
     has the most matches. `behind`: how far its share is behind the best model's, paired by
     question, at a level that holds for all candidates together. `unscored` questions were left
-    out for every model.
+    out for every model. A `floor` knows nothing of quality (length, chance).
     """
 
     name: str
@@ -72,6 +72,7 @@ class Candidate:
     p_best: float
     behind: Estimate
     cost: Cost
+    floor: bool = False
 
     @property
     def tied(self) -> bool:
@@ -103,6 +104,7 @@ def select(
     questions: Sequence[Question],
     scores: Sequence[Sequence[tuple[float, float]]],
     costs: Sequence[Cost] = (),
+    floors: Collection[str] = (),
     how: Resampling = DEFAULT,
 ) -> Selection:
     """Compare models by their matches and recommend one.
@@ -110,13 +112,15 @@ def select(
     Questions that a model gave no score are left out for all, so that all are compared on the same
     ones. The intervals of how far a model is behind the best are Bonferroni's: together they hold
     at `how.level`, so that a model is rarely called worse that is not. Of the models that cannot
-    be told apart from the best the cheapest is recommended.
+    be told apart from the best the cheapest is recommended, a floor only where there is nothing
+    else.
 
     Args:
         models: their names.
         questions: what was asked.
         scores: for each model its scores of the (better, worse) reply of each question.
         costs: what each model costs.
+        floors: names of those that only show what a model has to beat.
         how: settings of the bootstrap, which draws prompts.
 
     Raises:
@@ -135,11 +139,12 @@ def select(
     lost_M = (~scored_NM).sum(0)
     ties_M = (matches_NM[kept_N] == 0.5).sum(0)
     candidates = tuple(
-        replace(one, unscored=int(lost), ties=int(ties))
+        replace(one, unscored=int(lost), ties=int(ties), floor=one.name in floors)
         for one, lost, ties in zip(compared, lost_M, ties_M, strict=True)
     )
     best = candidates[int(np.argmax([one.share.value for one in candidates]))]
-    recommended = min((one for one in candidates if one.tied), key=lambda one: one.cost.order)
+    able = [one for one in candidates if one.tied and not one.floor] or [best]
+    recommended = min(able, key=lambda one: one.cost.order)
     table = _table(models, kept, matches_NM[kept_N])
     return Selection(table, candidates, best, recommended, int((~kept_N).sum()))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from handrail.asking import Prompts
 from handrail.judges import MTSingleGrader
 from handrail.records import AskProgress, JudgeError, LanguageModel, Rating, Turn
 
@@ -15,10 +16,10 @@ class GradedScorer:
     Grades are few, so that many replies tie.
     """
 
-    def __init__(self, model: LanguageModel) -> None:
+    def __init__(self, model: LanguageModel, prompts: Prompts | None = None) -> None:
         self.model, self.name = model, f"model:{model.name}"
         self.errors: list[JudgeError] = []
-        self._grader = MTSingleGrader(model)
+        self._grader = MTSingleGrader(model, prompts)
 
     def score(self, turn: Turn, replies: Sequence[str]) -> list[float]:
         """One grade per reply."""

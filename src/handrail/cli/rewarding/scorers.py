@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from handrail.records import Scorer, SettingError
+from handrail.records import ModelError, Scorer, SettingError, Turn
+
+if TYPE_CHECKING:
+    from handrail.rewards.kept import KeptScorer
 
 OpenModel = Callable[[str], Scorer]
 RULE, LANGUAGE = "rule:", "model:"
@@ -62,16 +65,19 @@ def is_combined(name: str) -> bool:
 def _open(name: str, llm: Mapping[str, Any] | None = None) -> Scorer:
     """A trained reward model, or a language model that grades."""
     if name.startswith(LANGUAGE):
+        from handrail.asking import Prompts
         from handrail.cli.llm import open_model
         from handrail.cli.rewarding.graded import GradedScorer
 
-        return GradedScorer(open_model(name.removeprefix(LANGUAGE), **(llm or {})))
-    from handrail.models.reward import load_reward
+        settings = dict(llm or {})
+        prompts = Prompts(settings.pop("prompts", None))
+        return GradedScorer(open_model(name.removeprefix(LANGUAGE), **settings), prompts)
+    from handrail.models import ModelSettings, load_reward
 
-    return load_reward(name)
+    return load_reward(name, ModelSettings(dtype="auto"))
 
 
-def kept(name: str, folder: Path | None, llm: Mapping[str, Any] | None = None) -> Scorer:
+def kept(name: str, folder: Path | None, llm: Mapping[str, Any] | None = None) -> KeptScorer:
     """The model of a name, opened when a score is missing in the files of `folder`.
 
     Raises:
@@ -92,13 +98,36 @@ def _identity(name: str, llm: Mapping[str, Any] | None) -> str:
     """What tells two models of one name apart: where they are, their files' sizes and times."""
     if name.startswith(LANGUAGE):
         return str((llm or {}).get("base_url", ""))
-    from handrail.models.load import resolve_model
-
-    where = Path(resolve_model(name))
+    where = Path(name)
+    if not where.is_dir():
+        where = _on_hub(name)
     files = sorted(path for path in where.rglob("*") if path.is_file()) if where.is_dir() else []
     stats = [(str(path.relative_to(where)), path.stat()) for path in files]
     told = [f"{path} {stat.st_size} {stat.st_mtime_ns}" for path, stat in stats]
     return "\n".join([str(where.resolve()) if files else str(where), *told])
+
+
+def _on_hub(name: str) -> Path:
+    """Where the hub's model of this name is: the folder of a copy, or the name itself.
+
+    Raises:
+        ModelError: there is none; said before anything is scored.
+    """
+    from huggingface_hub import constants, try_to_load_from_cache
+
+    from handrail.models.load import resolve_model
+
+    where = Path(resolve_model(name))
+    if where.is_dir() or not constants.is_offline_mode():
+        return where
+    copy = try_to_load_from_cache(name, "config.json")
+    if not isinstance(copy, str):
+        raise ModelError(
+            "there is no such folder, and no such model in the hub's cache",
+            "Check the path, or unset HF_HUB_OFFLINE to fetch it from the hub",
+            name,
+        )
+    return Path(copy).parent
 
 
 def _parameters(scorer: Any) -> int | None:
@@ -110,13 +139,16 @@ def _parameters(scorer: Any) -> int | None:
 def _counter(scorer: Any) -> Callable[..., int] | None:
     """What counts the tokens of a prompt with its reply."""
     renderer = getattr(scorer, "renderer", None)
-    if renderer is None and hasattr(scorer, "tokenizer"):
-        from handrail.trees import Renderer
-
-        renderer = Renderer(scorer.tokenizer)
     if renderer is None:
         return None
-    return lambda turn, reply: len(renderer.prompt_ids(turn)) + len(renderer.reply_ids(reply))
+
+    def counted(turn: Turn, reply: str) -> int:
+        if not hasattr(renderer, "join"):
+            return len(renderer.prompt_ids(turn)) + len(renderer.reply_ids(reply))
+        prompt, (ids,) = renderer.encode(turn, [reply])  # an encoder's, which may be cut
+        return min(len(renderer.join(prompt, ids).ids), scorer.max_positions or 2**31)
+
+    return counted
 
 
 def _count_tokens(name: str) -> Callable[[str], int]:
