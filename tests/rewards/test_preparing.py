@@ -6,9 +6,11 @@ import math
 
 import pytest
 
+import handrail
 from handrail.records import RecordError, Reply, RunError, SettingError, Skip, Turn
 from handrail.rewards.balancing import Augmented
 from handrail.rewards.preparing import PreferenceCounts, preference_counts, prepare
+from tests.data import need
 
 
 def turn(name: str, *replies: Reply, **tags: str) -> Turn:
@@ -94,3 +96,17 @@ def test_settings_that_contradict_each_other() -> None:
         prepare([LABELLED], weights="quality", scale="1..5")
     with pytest.raises(SettingError, match="'5' is no scale"):
         prepare([RANKED], scale="5")
+
+
+def test_open_assistants_labels_by_the_weights_of_the_thesis() -> None:
+    path = need("oasst", "oasst2_subset_trees.jsonl.gz")
+    turns = handrail.load_feedback("oasst", path).records
+    plain = prepare(turns, method="over_s + under_s_100 + wgt_s_05").balanced
+    assert (plain.before.low, plain.before.middle, plain.before.high) == (72, 395, 112)
+    assert (plain.after.low, plain.after.middle, plain.after.high) == (144, 100, 112)
+    assert plain.weight == pytest.approx(0.5 * 356 / 144)
+    # The thesis found that both weightings leave few ratings at the upper end (its figure 19).
+    for name in ("w2", "w3"):
+        made = prepare(turns, weights=name, on_error="skip")
+        assert len(made.skipped) == made.balanced.before.unrated == 3
+        assert made.balanced.before.high < plain.before.high / 2

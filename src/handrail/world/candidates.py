@@ -7,6 +7,7 @@ from dataclasses import replace
 from random import Random
 
 from handrail.world import speak
+from handrail.world.lexicon import words
 from handrail.world.phrases import table
 from handrail.world.scene import topics
 from handrail.world.slots import date, money
@@ -77,11 +78,13 @@ def _chatting(point: Point, pieces: list[Piece], rng: Random) -> str:
 
 
 def _other_matter(point: Point, pieces: list[Piece], rng: Random) -> str:
-    """The answer goes, and words on another domain's matter take its place."""
+    """The answer goes, and words on a matter of another domain take its place."""
     own = point.scene.topic.domain
     other = rng.choice([t for t in topics().values() if t.domain != own])
-    stray = Piece("core", speak.say(point.scene, other.data["ack"], {}), "", "wander")
-    return speak.text_of([*(p for p in pieces if p.at != "core"), stray])
+    answers = [a for ask in other.data["asks"] for a in ask["a"] if "<" not in a]
+    phrases = [rng.choice(other.data["ack"]), *(rng.sample(answers, 1) if answers else ())]
+    stray = [Piece("core", speak.say(point.scene, [text], {}), "", "wander") for text in phrases]
+    return speak.text_of([*(p for p in pieces if p.at != "core"), *stray])
 
 
 def _again(point: Point, pieces: list[Piece], rng: Random) -> str:
@@ -89,16 +92,20 @@ def _again(point: Point, pieces: list[Piece], rng: Random) -> str:
 
 
 def _cut(point: Point, pieces: list[Piece], rng: Random) -> str:
-    words = speak.text_of(pieces).split()
-    return " ".join(words[: max(1, int(len(words) * rng.uniform(0.3, 0.8)))])
+    """The reply up to a word that cannot be its last, or to a comma where it has none."""
+    said = speak.text_of(pieces).split()
+    ends = [n for n, word in enumerate(said, start=1) if word.lower() in words("hard_ends")]
+    if ends:
+        return " ".join(said[: rng.choice(ends)])
+    return " ".join(said[: max(1, len(said) // 2)]).rstrip(".,!?") + ","
 
 
 def _scrambled(point: Point, pieces: list[Piece], rng: Random) -> str:
     """The letters of each word in disorder: nothing that means anything."""
-    words = [list(word) for word in speak.text_of(pieces).lower().split()]
-    for word in words:
+    said = [list(word) for word in speak.text_of(pieces).lower().split()]
+    for word in said:
         rng.shuffle(word)
-    return " ".join("".join(word) for word in words)
+    return " ".join("".join(word) for word in said)
 
 
 SPOILING: tuple[tuple[float, Callable[[Point, list[Piece], Random], str]], ...] = (

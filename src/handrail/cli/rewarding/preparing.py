@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ from handrail.records import Loaded, SettingError, Skip, Turn
 from handrail.records.store import OnError, ending
 
 if TYPE_CHECKING:
+    from handrail.rewards.augment import Detector
     from handrail.rewards.balance import Balance
     from handrail.rewards.balancing import Augmenter
     from handrail.rewards.labels import LabelWeights, Scaling
@@ -135,7 +137,7 @@ def open_augmenter(
         embedder: "ngrams" (without a model), or a sentence encoder's folder or name on the hub.
         languages: those that may occur, by code (fewer are told apart faster); none: all.
         detect: tell the languages of reply and paraphrase, by lingua (extra `filters`).
-        progress: called as (stage, done, total) while a model is asked.
+        progress: called as (stage, done, total).
 
     Raises:
         HandrailError: a model or package that is not there, an unknown language.
@@ -151,14 +153,15 @@ def open_augmenter(
 
         asking = asking_of(paraphraser, None) if isinstance(paraphraser, str) else paraphraser
         chosen = ModelParaphraser(asking, progress or _quiet)
+    detector = _detector(languages, progress or _quiet) if detect else None
     if str(embedder) == "ngrams":
-        return augmenter(chosen, NgramEmbedder(), _detector(languages) if detect else None)
+        return augmenter(chosen, NgramEmbedder(), detector)
     from handrail.models.embedding import load_embedder
 
-    return augmenter(chosen, load_embedder(embedder), _detector(languages) if detect else None)
+    return augmenter(chosen, load_embedder(embedder), detector)
 
 
-def _detector(languages: Sequence[str]) -> Any:
+def _detector(languages: Sequence[str], progress: Progress) -> Detector:
     """What tells languages, as `data filter` does."""
     from handrail.records import nearest
     from handrail.synthesis.languages import detect, language_codes
@@ -171,7 +174,8 @@ def _detector(languages: Sequence[str]) -> Any:
         raise SettingError(
             "one language alone cannot be told from others", "Name two or more, or none"
         )
-    return lambda texts: detect(texts, among=tuple(languages))
+    tell = partial(progress, "languages")
+    return lambda texts: detect(texts, among=tuple(languages), progress=tell)
 
 
 def _quiet(stage: str, done: int, total: int) -> None:
