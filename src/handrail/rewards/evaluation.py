@@ -74,8 +74,8 @@ def score_model(
     Raises:
         HandrailError: as `scale_of_model`; or the scorer gave another number of scores.
     """
+    kind, why = scale_of_model(scorer, scale)  # a scale that cannot be stops before the work
     scores = m.score_turns(scorer, turns, progress)
-    kind, why = scale_of_model(scorer, scale)
     predicted = None
     if kind == "rating":
         said = str(getattr(scorer, "trained_with", "")).startswith("rating/")

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypedDict, Unpack
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack, get_args
 
 from handrail.cli.rewarding.eval_input import (
     Data,
@@ -17,10 +17,11 @@ from handrail.cli.rewarding.eval_input import (
     read_verdicts,
 )
 from handrail.cli.rewarding.scorers import LANGUAGE, RULE, kept, open_scorer, plain_name
-from handrail.records import Loaded, RecordError, Scorer, SettingError, Turn, Verdict
+from handrail.records import Loaded, RecordError, Scorer, SettingError, Turn, Verdict, nearest
 from handrail.records.store import OnError
 from handrail.rewards.evaluation import evaluate, score_model
 from handrail.rewards.measures import Gold
+from handrail.rewards.measures.scored import Reads
 from handrail.rewards.results import EvalSettings, Material, RewardEvaluation
 from handrail.rewards.rules import RULES
 
@@ -133,7 +134,7 @@ def _names(models: Sequence[AnyScorer], scales: Mapping[str, str]) -> list[str]:
     """How the models are called: the last part of a path where that tells them apart.
 
     Raises:
-        SettingError: one model is named twice, or a scale is for none of them.
+        SettingError: one model is named twice, a scale is none or for none of them.
     """
     full = [_plain(str(o)) if isinstance(o, str | Path) else o.name for o in models]
     short = [n if n.startswith((RULE, LANGUAGE)) else Path(n).name or n for n in full]
@@ -141,9 +142,11 @@ def _names(models: Sequence[AnyScorer], scales: Mapping[str, str]) -> list[str]:
     twice = next((n for n in names if names.count(n) > 1), None)
     if twice is not None:
         raise SettingError(f"the model '{twice}' is named twice", "Name each once")
-    for name in scales:
+    for name, scale in scales.items():
         if name not in names:
             raise SettingError(f"a scale is given for '{name}'", f"Models: {', '.join(names)}")
+        if scale not in get_args(Reads):
+            raise SettingError(f"there is no scale '{scale}'", nearest(scale, get_args(Reads)))
     return names
 
 

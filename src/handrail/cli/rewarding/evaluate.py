@@ -130,7 +130,7 @@ def given_words() -> str:
         if isinstance(param, click.Argument):
             words += map(str, several)
         elif isinstance(param, click.Option) and param.is_flag:
-            words.append((param.opts if value else param.secondary_opts)[0])
+            words += (param.opts if value else param.secondary_opts)[:1]
         else:
             words += [word for one in several for word in (param.opts[-1], str(one))]
     return shlex.join(words)
