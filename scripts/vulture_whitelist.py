@@ -27,6 +27,7 @@ _.only_second
 _.dropped
 _.eta_seconds
 _.stopped_early
+_.off_scale
 
 # Feedback that every batch carries, for objectives that learn from ranks and ratings.
 _.turn_R

@@ -62,9 +62,10 @@ def _pairs(made: RewardEvaluation) -> list[Section]:
         return [
             Prose("Pairs", ["No two replies of a prompt are in an order, so there are no pairs."])
         ]
+    ties = ", ".join(f"{one.model} {one.pairs.score_ties:,}" for one in made.models)
     note = (
-        "Share of pairs whose better reply has the higher score; a tie of the scores counts half, "
-        f"pairs that people put level ({first.gold_ties:,}) are left out. Half is chance."
+        "Share of pairs whose better reply has the higher score; a tie of the scores counts half "
+        f"({ties}), pairs that people put level ({first.gold_ties:,}) are left out. Half is chance."
     )
     shares = [(one.model, one.pairs.overall) for one in made.models]
     shares.sort(key=lambda one: -one[1].value)
@@ -150,7 +151,7 @@ def _ratings(made: RewardEvaluation) -> list[Section]:
     rows: list[list[Cell]] = [
         [
             one.model,
-            *(getattr(one.errors[name], what) for name, _ in names for what in ("mse", "mae")),
+            *(e for name, _ in names for e in (one.errors[name].mse, one.errors[name].mae)),
         ]
         for one in known
     ]
@@ -181,11 +182,18 @@ def _agreement(made: RewardEvaluation) -> list[Section]:
             one = model.agreement[place]
             kept = one.overall
             by_set = [one.by_set[s].same for s in sets]
-            rows.append(
-                [one.model, *by_set, kept.same, kept.kappa, kept.with_ties, kept.kappa_with_ties]
-            )
-        columns = ["Model", *(s or "no set" for s in sets), "All", "Kappa", "Ties kept", "Kappa"]
-        units = ("", *("share",) * (len(sets) + 1), "decimal", "share", "decimal")
+            rows.append([one.model, *by_set, kept.same, kept.kappa])
+            rows[-1] += [kept.with_ties, kept.kappa_with_ties, one.model_ties]
+        columns = [
+            "Model",
+            *(s or "no set" for s in sets),
+            "All",
+            "Kappa",
+            "Ties kept",
+            "Kappa",
+            "Its ties",
+        ]
+        units = ("", *("share",) * (len(sets) + 1), "decimal", "share", "decimal", "")
         note = (
             f"Share of pairs with the same winner as {first.judge}, who says tie on "
             f"{first.ties:,}; ties of either are left out, or kept as an answer of their own. "

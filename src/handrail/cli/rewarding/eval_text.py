@@ -127,9 +127,9 @@ def _ratings(made: RewardEvaluation) -> list[str]:
         (
             one.model,
             *(
-                _plain(getattr(one.errors[name], what))
+                _plain(error)
                 for name, _ in names
-                for what in ("mse", "mae")
+                for error in (one.errors[name].mse, one.errors[name].mae)
             ),
             number(one.pearson, 2),
         )
