@@ -123,12 +123,12 @@ def pair_accuracy(scores: Sequence[np.ndarray], gold: Sequence[np.ndarray]) -> t
 
 
 def range_errors(said: Sequence[np.ndarray], gold: Sequence[np.ndarray]) -> dict[str, float | int]:
-    """MSE and MAE below 0.4, between, and above 0.9: the columns of the thesis's tables 6 and 7."""
+    """MSE and MAE up to 0.4, between, and from 0.9 on: the columns of the thesis's tables 6 and 7."""
     x, y = np.concatenate(said), np.concatenate(gold)
     known = np.isfinite(x) & np.isfinite(y)
     x, y = x[known], y[known]
     out: dict[str, float | int] = {}
-    ranges = {"low": y < 0.4, "high": y > 0.9, "middle": (y >= 0.4) & (y <= 0.9), "all": y >= 0}
+    ranges = {"low": y <= 0.4, "high": y >= 0.9, "middle": (y > 0.4) & (y < 0.9), "all": y >= 0}
     for name, keep in ranges.items():
         apart = x[keep] - y[keep]
         out[f"n_{name}"] = int(keep.sum())
