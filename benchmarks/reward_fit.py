@@ -123,7 +123,7 @@ def pair_accuracy(scores: Sequence[np.ndarray], gold: Sequence[np.ndarray]) -> t
 
 
 def range_errors(said: Sequence[np.ndarray], gold: Sequence[np.ndarray]) -> dict[str, float | int]:
-    """MSE and MAE up to 0.4, between, and from 0.9 on: the columns of the thesis's tables 6 and 7."""
+    """MSE and MAE up to 0.4, between, and from 0.9 on: the columns of tables 6 and 7."""
     x, y = np.concatenate(said), np.concatenate(gold)
     known = np.isfinite(x) & np.isfinite(y)
     x, y = x[known], y[known]
