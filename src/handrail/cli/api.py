@@ -32,6 +32,7 @@ from handrail.cli.ranking import Ranked, rank
 from handrail.cli.rewarding.choosing import select_reward
 from handrail.cli.rewarding.eval_work import evaluate_reward
 from handrail.cli.rewarding.preparing import open_augmenter, prepare_rewards
+from handrail.cli.rewarding.scoring import score_replies
 from handrail.cli.rewarding.training import train_reward
 from handrail.cli.runs import list_recipes, recipe_settings, report, run
 from handrail.records import (
@@ -90,6 +91,7 @@ __all__ = [
     "reward_settings",
     "run",
     "sampling",
+    "score_replies",
     "select_reward",
     "synthesize",
     "train",

@@ -72,7 +72,8 @@ def _rated(turn: Turn, skips: list[Skip]) -> Turn | None:
     for i, reply in enumerate(turn.replies):
         reason = _fault(reply.rating)
         if reason:
-            where = f"turn '{turn.id}', replies.{i}"
+            value = "" if reply.rating is None else f" ({reply.rating:g})"
+            where = f"turn '{turn.id}', replies.{i}{value}"
             skips.append(Skip(what="reply", reason=reason, where=where))
         else:
             kept.append(reply)
@@ -84,10 +85,10 @@ def _rated(turn: Turn, skips: list[Skip]) -> Turn | None:
 def _fault(rating: float | None) -> str:
     """Why a rating cannot be learnt; "" where it can."""
     if rating is None:
-        return "the reply has no rating"
+        return "it has no rating"
     if math.isnan(rating):
-        return "the rating is NaN"
-    return "" if 0 <= rating <= 1 else f"a rating is outside {UNIT}"
+        return "its rating is NaN"
+    return "" if 0 <= rating <= 1 else f"its rating is outside {UNIT}"
 
 
 def _stop(skips: Sequence[Skip], loss: str) -> None:

@@ -8,6 +8,7 @@ sequences.
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -24,6 +25,7 @@ from handrail.trees.tree import Block, TokenTree
 # Of the longest sequence, what a prompt keeps at the least where it is cut: 256 of 2,048 tokens in
 # the combined-rewards thesis (section 5.3).
 LEAST_PROMPT = 1 / 8
+_CACHE_SIZE = 1000  # prompts
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,19 +57,42 @@ class PairRenderer:
         self.tokenizer = tokenizer
         self._head, self._middle, self._tail = _frame(tokenizer)
         self.extra = len(self._head) + len(self._middle) + len(self._tail)
+        self._prompts: OrderedDict[tuple[str, str], PromptIds] = OrderedDict()
+
+    def prompt_ids(self, turn: Turn) -> list[int]:
+        """All tokens before a reply's; with `reply_ids` they are what the model reads."""
+        return self._before(self.encode(turn, [])[0])
+
+    def reply_ids(self, text: str) -> list[int]:
+        """Token ids of a reply; the last one ends the sequence."""
+        return [*self._tokens([text.strip()])[0], *self._tail]
 
     def encode(self, turn: Turn, replies: Sequence[str]) -> tuple[PromptIds, list[list[int]]]:
         """The turn's prompt and each reply, without the tokens around them."""
-        texts = [rules_text(turn.playbook), talk_text(turn.context), *(r.strip() for r in replies)]
-        rules, talk, *rest = self.tokenizer(
-            texts, add_special_tokens=False, split_special_tokens=True, verbose=False
+        key = rules_text(turn.playbook), talk_text(turn.context)
+        prompt = self._prompts.get(key)
+        if prompt is None:
+            prompt = self._prompts[key] = PromptIds(*self._tokens(key))
+            if len(self._prompts) > _CACHE_SIZE:
+                self._prompts.popitem(last=False)
+        return prompt, self._tokens([reply.strip() for reply in replies])
+
+    def _tokens(self, texts: Sequence[str]) -> list[list[int]]:
+        """Tokens of texts in which nothing is special, whatever it looks like."""
+        if not texts:
+            return []
+        ids: list[list[int]] = self.tokenizer(
+            list(texts), add_special_tokens=False, split_special_tokens=True, verbose=False
         )["input_ids"]
-        return PromptIds(rules, talk), rest
+        return ids
 
     def join(self, prompt: PromptIds, reply: list[int], index: int = 0) -> Branch:
         """The sequence of a prompt and a reply; the token that ends it is the reply's."""
-        head = [*self._head, *prompt.rules, *prompt.talk, *self._middle]
+        head = self._before(prompt)
         return Branch(index, [*head, *reply, *self._tail], len(head))
+
+    def _before(self, prompt: PromptIds) -> list[int]:
+        return [*self._head, *prompt.rules, *prompt.talk, *self._middle]
 
     def cut(self, prompt: PromptIds, reply: list[int], limit: int) -> PromptIds | None:
         """The prompt as it fits beside the reply into `limit` tokens, cut from its front.

@@ -22,7 +22,8 @@ def open_scorer(spec: str, open_model: OpenModel | None = None) -> Scorer:
     Args:
         spec: a reward model by folder or hub name; a YAML file of a combined reward (docs/
             rewards.md); "rule:NAME" (playbook, length, shorter, random) or "length" for
-            `rule:length`; "model:NAME", a language model that grades from 1 to 10. A leading
+            `rule:length`; "model:NAME", a language model that grades from 1 to 10; a file of scores
+            (FILE.jsonl, or FILE.jsonl:MODEL of one that holds several models'). A leading
             "reward:" changes nothing.
         open_model: opens what is no rule and no combined reward, these' parts too; by default
             `open_model` of this module.
@@ -42,6 +43,10 @@ def open_scorer(spec: str, open_model: OpenModel | None = None) -> Scorer:
         from handrail.rewards.combined_file import combined_of
 
         return combined_of(read_config(name), name, opened, _count_tokens)
+    if ".jsonl" in name.lower():
+        from handrail.rewards.scores import file_scorer
+
+        return file_scorer(name)
     return opened(name)
 
 
