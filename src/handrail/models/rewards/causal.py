@@ -184,7 +184,7 @@ def _set_padding(reward: CausalReward) -> None:
         special = sorted(set(tokenizer.all_special_ids) - {end})
         if special:  # it is one token whatever stands around it already: no text changes
             pad = special[0]
-            tokenizer.pad_token = tokenizer.convert_ids_to_tokens(pad)
+            tokenizer.add_special_tokens({"pad_token": tokenizer.convert_ids_to_tokens(pad)})
         else:
             pad = 0 if end else 1
     reward.inner.config.pad_token_id = pad
