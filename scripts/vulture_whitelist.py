@@ -35,8 +35,9 @@ _.last_R
 _.rank_R
 _.rating_R
 
-# Public: a user saves adapters alone, or asks how facts reach the model.
+# Public: a user saves adapters alone, combines two rewards, or asks how facts reach the model.
 _.save_adapter
+_.of_two
 _.supports_tool_role
 
 # Settings of world.Faults that are read by their names (getattr), and how uvicorn is told to stop.

@@ -160,6 +160,13 @@ def test_a_floor_is_recommended_only_where_nothing_else_ties() -> None:
 def test_money_counts_before_time_and_what_is_unknown_last() -> None:
     local, paid, unknown = Cost(60.0), Cost(1.0, money=0.5), Cost(1.0, money=None)
     assert sorted([unknown, paid, local], key=lambda one: one.order) == [local, paid, unknown]
+    assert local.far_below(paid)
+    assert not unknown.far_below(local)
+    assert Cost(1.0).far_below(Cost(2.0))
+    assert not Cost(1.1).far_below(Cost(2.0))  # times vary from run to run
+    assert Cost(9.0, money=0.4).far_below(Cost(1.0, money=0.5))
+    assert not Cost(1.0, money=0.45).far_below(Cost(9.0, money=0.5))
+    assert not Cost(None).far_below(Cost(None))
     both = Cost(1.0, 10.0, 5) + Cost(2.0, 20.0, 7, 0.5, "USD")
     assert both == Cost(3.0, 30.0, 12, 0.5, "USD")
     assert (Cost(1.0) + Cost(None)).seconds is None
@@ -191,6 +198,20 @@ def test_questions_are_drawn_by_category_and_one_per_prompt() -> None:
     assert draw_questions(turns, 8, seed=4) != drawn
     few = draw_questions(turns, 15)
     assert few.short == {"a": 10, "b": 10}
+
+
+def test_questions_of_one_conversation_are_drawn_and_clustered() -> None:
+    turns = [asked(f"q{i}", "a", conversation_id=f"c{i % 2}") for i in range(6)]
+    drawn = draw_questions(turns)
+    assert len(drawn.questions) == 6
+    made = select(["m"], drawn.questions, [pairs([1, 0, 1, 0, 1, 1])])
+    (cell,) = made.best.categories.values()
+    assert (cell.n, cell.clusters) == (6, 2)
+    assert made.best.share.clusters == 2
+    alone = select(["m"], questions(6), [pairs([1, 0, 1, 0, 1, 1])])
+    assert alone.best.categories["a"].method == "Wilson"
+    bare = [asked(f"q{i}", "a").model_copy(update={"id": f"t{i}", "context": ()}) for i in range(3)]
+    assert len(draw_questions(bare).questions) == 3
 
 
 def test_what_cannot_be_a_question_is_counted() -> None:

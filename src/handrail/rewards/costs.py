@@ -30,6 +30,17 @@ class Cost:
         seconds = math.inf if self.seconds is None else self.seconds
         return money, seconds, self.parameters or 0
 
+    def far_below(self, other: Cost) -> bool:
+        """Whether this is cheaper by more than what varies from run to run.
+
+        Less money, by a fifth; or no more money, and half the time at most.
+        """
+        money, seconds, _ = self.order
+        others, others_seconds, _ = other.order
+        if money != others and math.isfinite(money):
+            return money <= 0.8 * others
+        return money == others and math.isfinite(seconds) and seconds <= 0.5 * others_seconds
+
     def __add__(self, other: Cost) -> Cost:
         """What both take, as the parts of a combined reward do; None where one is not known."""
         parameters = _sum(self.parameters, other.parameters)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import random
 from collections import Counter
@@ -12,7 +13,7 @@ import numpy as np
 
 from handrail.ranking.estimates import Floats
 from handrail.records import SettingError, Skip, Turn
-from handrail.rewards.measures.scored import category_of, prompt_of, set_of
+from handrail.rewards.measures.scored import category_of, set_of
 
 ALL = "all"  # the category of turns that name none
 
@@ -47,8 +48,8 @@ class Drawn:
 def draw_questions(turns: Sequence[Turn], per_category: int = 50, seed: int = 0) -> Drawn:
     """Draw questions from each category: one pair of replies of each prompt that is drawn.
 
-    Prompts (`prompt_of`: a conversation counts once) are drawn without replacement, then one of
-    the prompt's pairs. What a category draws does not depend on the others.
+    Prompts (equal contexts under equal playbooks are one) are drawn without replacement, then one
+    of the prompt's pairs. What a category draws does not depend on the others.
 
     Raises:
         SettingError: `per_category` is below 1, or no turn has a better and a worse reply.
@@ -89,11 +90,19 @@ def _by_prompt(
         names = [set_of(turn) if several or not category_of(turn) else "", category_of(turn)]
         category = ": ".join(name for name in names if name) or ALL
         prompts = found.setdefault(category, {})
-        prompts.setdefault(prompt_of(turn), []).extend(
+        prompts.setdefault(_prompt(turn), []).extend(
             Question(turn, i, j, category) for i, j in pairs
         )
     skips = [Skip(what="turn", reason=reason, count=n) for reason, n in lost.items()]
     return found, tuple(skips)
+
+
+def _prompt(turn: Turn) -> str:
+    """What a reply answers: the playbook and the conversation so far."""
+    if not turn.context:
+        return turn.id
+    book = "" if turn.playbook is None else turn.playbook.id
+    return json.dumps([book, *((m.role, m.content) for m in turn.context)])
 
 
 def matches_of(scores: Sequence[tuple[float, float]]) -> Floats:

@@ -11,6 +11,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from handrail.ranking.estimates import (
     DEFAULT,
@@ -110,10 +111,11 @@ def select(
     """Compare models by their matches and recommend one.
 
     Questions that a model gave no score are left out for all, so that all are compared on the same
-    ones. The intervals of how far a model is behind the best are Bonferroni's: together they hold
-    at `how.level`, so that a model is rarely called worse that is not. Of the models that cannot
-    be told apart from the best the cheapest is recommended, a floor only where there is nothing
-    else.
+    ones. The bootstrap draws conversations (`prompt_of`). The intervals of how far a model is
+    behind the best are Bonferroni's: together they hold at `how.level`, so that a model is rarely
+    called worse that is not. Of the models that cannot be told apart from the best the cheapest is
+    recommended, if it is far below the best in cost (`Cost.far_below`); a floor only where there
+    is nothing else.
 
     Args:
         models: their names.
@@ -121,7 +123,7 @@ def select(
         scores: for each model its scores of the (better, worse) reply of each question.
         costs: what each model costs.
         floors: names of those that only show what a model has to beat.
-        how: settings of the bootstrap, which draws prompts.
+        how: settings of the bootstrap.
 
     Raises:
         SettingError: a model scored no question, or no question was scored by all.
@@ -143,10 +145,19 @@ def select(
         for one, lost, ties in zip(compared, lost_M, ties_M, strict=True)
     )
     best = candidates[int(np.argmax([one.share.value for one in candidates]))]
-    able = [one for one in candidates if one.tied and not one.floor] or [best]
-    recommended = min(able, key=lambda one: one.cost.order)
+    recommended = _recommended(candidates, best)
     table = _table(models, kept, matches_NM[kept_N])
     return Selection(table, candidates, best, recommended, int((~kept_N).sum()))
+
+
+def _recommended(candidates: Sequence[Candidate], best: Candidate) -> Candidate:
+    """The cheapest that ties, where it is cheaper than the best by far; else the best."""
+    able = [one for one in candidates if one.tied and not one.floor]
+    if not able:
+        return best
+    first = best if best in able else max(able, key=lambda one: one.share.value)
+    cheaper = [one for one in able if one.cost.far_below(first.cost)]
+    return min(cheaper, key=lambda one: one.cost.order) if cheaper else first
 
 
 def _table(models: Sequence[str], questions: Sequence[Question], matches_NM: Floats) -> MatchTable:
@@ -166,18 +177,23 @@ def _compare(
 ) -> list[Candidate]:
     prompts = [prompt_of(question.turn) for question in questions]
     table = _table(models, questions, matches_NM)
+    numbers = {prompt: n for n, prompt in enumerate(prompts)}
+    prompts_N = np.array([numbers[prompt] for prompt in prompts])
+    of_N = np.array([question.category for question in questions])
     best = int(np.argmax(matches_NM.mean(0)))
     p_best_M = probability_best(matches_NM, prompts, how)
     together = replace(how, level=1 - (1 - how.level) / max(len(models) - 1, 1))
     made = []
     for m, name in enumerate(models):
         gap = Partition.of([matches_NM[:, best] - matches_NM[:, m]], [prompts])
-        cells = zip(table.categories, table.matches_CM[:, m], table.asked_C, strict=True)
         made.append(
             Candidate(
                 name=name,
                 share=Partition.of([matches_NM[:, m]], [prompts]).estimate(how),
-                categories={c: wilson(float(k), int(n), how.level) for c, k, n in cells},
+                categories={
+                    c: _cell(matches_NM[of_N == c, m], prompts_N[of_N == c], how)
+                    for c in table.categories
+                },
                 ties=0,
                 unscored=0,
                 p_best=float(p_best_M[m]),
@@ -186,6 +202,13 @@ def _compare(
             )
         )
     return made
+
+
+def _cell(matches_n: Floats, prompts_n: NDArray[np.int64], how: Resampling) -> Estimate:
+    """A category's share: Wilson's interval, or the bootstrap's over conversations of several."""
+    if len(np.unique(prompts_n)) == len(prompts_n):
+        return wilson(float(matches_n.sum()), len(matches_n), how.level)
+    return Partition.of([matches_n], [prompts_n.tolist()]).estimate(how)
 
 
 def probability_best(

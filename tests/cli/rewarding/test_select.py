@@ -11,9 +11,10 @@ import pytest
 
 import handrail
 from handrail.cli.group import invoke
-from handrail.cli.rewarding import scorers
+from handrail.cli.rewarding import choosing, scorers
 from handrail.records import AskProgress, Reply, Scorer, SettingError, Turn, write_jsonl
 from handrail.rewards.combine import CombinedReward, Part
+from handrail.rewards.costs import Cost
 from tests.rewards.fakes import Batched, turn
 
 
@@ -79,12 +80,28 @@ def test_matches_are_counted_and_the_best_is_recommended() -> None:
     assert told["models"][0]["categories"]["a"]["n"] == 20
 
 
-def test_models_that_tie_are_told_and_the_cheapest_is_taken() -> None:
-    made = handrail.select_reward([model("m", 38), model("n", 37)], TURNS, per_category=20)
-    assert {one.name for one in made.selection.tied} == {"m", "n"}
-    assert "m has the most matches (95.0%), and these cannot be told apart from it" in made.text()
-    assert f"{made.recommended} is the cheapest of these 2 models" in made.text()
-    assert made.drawn.short == {}
+def test_models_that_tie_are_told_and_one_that_is_far_cheaper_is_taken(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    seconds = {"m": 3.0, "n": 2.0}
+    monkeypatch.setattr(choosing, "_cost", lambda scorer, _measured: Cost(seconds[scorer.name]))
+
+    def made() -> choosing.Choice:
+        return handrail.select_reward([model("m", 38), model("n", 37)], TURNS, per_category=20)
+
+    near = made()
+    assert {one.name for one in near.selection.tied} == {"m", "n"}
+    assert "m has the most matches (95.0%), and these cannot be told apart from it" in near.text()
+    assert near.recommended == "m"
+    assert "None of these 2 models is far cheaper: 3 s per 1,000 scores." in near.text()
+    assert near.drawn.short == {}
+    seconds["n"] = 1.0
+    far = made()
+    assert far.recommended == "n"
+    assert (
+        "n is the cheapest of these 2 models: 1 s per 1,000 scores, where m takes 3 s."
+        in far.text()
+    )
 
 
 def test_a_floor_that_ties_is_told_and_not_taken() -> None:

@@ -72,11 +72,10 @@ class Recommended:
         )
         level = made.best.share.level
         note = (
-            f"Dot: share of questions on which the model scores the better reply higher, a tie "
-            f"counting half; whisker: {level:.0%} interval, by bootstrap over prompts. Hollow: told "
-            "apart from the best. P(best): the share of bootstrap "
-            "replicates, the same for all models, in which it has the most matches. Guessing "
-            "matches 50%."
+            "Dot: share of questions on which the model scores the better reply higher, a tie "
+            f"counting half; whisker: {level:.0%} interval, by bootstrap over conversations. "
+            "Hollow: told apart from the best. P(best): the share of bootstrap replicates, the "
+            "same for all models, in which it has the most matches. Guessing matches 50%."
         )
         words = [tag("p", line) for line in says(self.choice)]
         return join([*words, figure(plot, "Share of matches", note)])
@@ -119,8 +118,8 @@ class Matches:
         ]
         note = (
             "Questions on which a model scores the better reply higher; a tie counts half. Small: "
-            f"Wilson's {made.best.share.level:.0%} interval of the share, in per cent. Bold: the "
-            "most of a row."
+            f"{made.best.share.level:.0%} interval of the share, in per cent (Wilson's, or by "
+            "bootstrap where conversations hold several questions). Bold: the most of a row."
         )
         return table(list(columns), rows, "Matches by category", note, quiet=True)
 

@@ -176,8 +176,15 @@ def _cheapest(choice: Choice) -> list[str]:
     if len(able) < 2:
         return []
     one, best = made.recommended, made.best
-    told = f"{one.name} is the cheapest of these {len(able)} models: {cost_sentence(one.cost)}"
-    return [told + ("." if one is best else f"; where cost does not count, take {best.name}.")]
+    if one is best:
+        return [f"None of these {len(able)} models is far cheaper: {cost_sentence(one.cost)}."]
+    if best.floor:
+        return [f"{one.name} is the one to take of these {len(able)} models."]
+    return [
+        f"{one.name} is the cheapest of these {len(able)} models: {cost_sentence(one.cost)}, where "
+        f"{best.name} takes {cost_sentence(best.cost, '')}. Where cost does not count, take "
+        f"{best.name}."
+    ]
 
 
 def _error(choice: Choice) -> float:
@@ -186,14 +193,14 @@ def _error(choice: Choice) -> float:
     return (1 - choice.selection.best.behind.level) * others
 
 
-def cost_sentence(cost: Cost) -> str:
+def cost_sentence(cost: Cost, per: str = " per 1,000 scores") -> str:
     """What 1,000 scores cost, in words."""
     parts = []
     if cost.money:
         parts.append(f"{cost.money:.4g} {cost.currency}")
     if cost.seconds is not None:
         parts.append(f"{_seconds(cost.seconds)} s")
-    return " and ".join(parts) + " per 1,000 scores" if parts else "what it costs is not known"
+    return " and ".join(parts) + per if parts else "nobody knows what"
 
 
 def notes(choice: Choice) -> list[str]:

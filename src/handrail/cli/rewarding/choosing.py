@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 from handrail.cli.files import as_turns
 from handrail.cli.rewarding.scorers import RULE, kept, open_scorer, plain_name
@@ -32,6 +32,13 @@ if TYPE_CHECKING:
     from handrail.rewards.selection import Selection
 
 Progress = Callable[[str, float, float], None]
+
+
+class More(TypedDict, total=False):
+    """What few need to say."""
+
+    how: Resampling
+    llm: Mapping[str, Any] | None
 
 
 @dataclass(frozen=True)
@@ -103,8 +110,7 @@ def select_reward(
     scores: str | Path | None = None,
     on_error: OnError = "stop",
     progress: Progress | None = None,
-    how: Resampling = DEFAULT,
-    llm: Mapping[str, Any] | None = None,
+    **more: Unpack[More],
 ) -> Choice:
     """Compare reward models by how often they prefer what people preferred, and recommend one.
 
@@ -120,8 +126,8 @@ def select_reward(
         scores: folder where scores are kept, so that a second run makes none; None keeps none.
         on_error: "stop" at the first bad line, or "skip" bad lines and count them.
         progress: called as (stage, done, total).
-        how: settings of the intervals.
-        llm: how endpoints are reached, as `open_model` takes it.
+        **more: how, settings of the intervals; llm, how endpoints are reached, as `open_model`
+            takes it.
 
     Raises:
         HandrailError: an unknown model, bad data, no question, or a model that scored none.
@@ -131,9 +137,30 @@ def select_reward(
     from handrail.rewards.selection import select
 
     folder = None if scores is None else Path(scores)
-    opened = _open_all(models, folder, llm)
+    opened = _open_all(models, folder, more.get("llm"))
     read = as_turns(data, on_error)
     drawn = draw_questions(read.records, per_category, seed)
+    made, costs = _score_all(opened, drawn, progress)
+    floors = [RULE + rule for rule in FLOORS]
+    how = more.get("how", DEFAULT)
+    selection = select(list(opened), drawn.questions, list(made.values()), costs, floors, how)
+    parts = list({id(part): part for one in opened.values() for part in _parts([one])}.values())
+    return Choice(
+        selection,
+        drawn,
+        made,
+        seed,
+        per_category,
+        sum(part.scored for part in parts),
+        tuple(part.problem for part in parts if part.problem),
+        (*read.skipped, *drawn.skipped),
+    )
+
+
+def _score_all(
+    opened: Mapping[str, Scorer], drawn: Drawn, progress: Progress | None
+) -> tuple[dict[str, list[tuple[float, float]]], list[Cost]]:
+    """Each model's scores of every question's (better, worse) reply, and what 1,000 take."""
     replies = [(q.turn, text) for q in drawn.questions for text in q.replies]
     made: dict[str, list[tuple[float, float]]] = {}
     costs: list[Cost] = []
@@ -147,19 +174,7 @@ def select_reward(
             part.close()
         gc.collect()  # before the next model takes its memory
         costs.append(_cost(scorer, 1000 * seconds / len(replies)))
-    floors = [RULE + rule for rule in FLOORS]
-    selection = select(list(opened), drawn.questions, list(made.values()), costs, floors, how)
-    parts = list({id(part): part for one in opened.values() for part in _parts([one])}.values())
-    return Choice(
-        selection,
-        drawn,
-        made,
-        seed,
-        per_category,
-        sum(part.scored for part in parts),
-        tuple(part.problem for part in parts if part.problem),
-        (*read.skipped, *drawn.skipped),
-    )
+    return made, costs
 
 
 def _open_all(
