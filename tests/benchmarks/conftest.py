@@ -5,9 +5,10 @@ from __future__ import annotations
 import importlib
 import json
 import os
+import runpy
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -74,8 +75,29 @@ def results(module: Callable[[str], ModuleType], tmp_path: Path) -> Callable[...
 
 
 @pytest.fixture
+def run_here(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Iterator[Callable[..., dict[str, Any]]]:
+    """As `run`, the script in this process, which has loaded what it needs already."""
+    import torch
+
+    def run(script: str, *options: str) -> dict[str, Any]:
+        path = str(BENCHMARKS / script)
+        monkeypatch.setattr(sys, "argv", [path, "--json", "--threads", "1", *options])
+        monkeypatch.syspath_prepend(str(BENCHMARKS))
+        monkeypatch.setenv("OMP_NUM_THREADS", "1")
+        runpy.run_path(path, run_name="__main__")
+        (text,) = capsys.readouterr().out.strip().splitlines()
+        return dict(json.loads(text))
+
+    threads = torch.get_num_threads()
+    yield run
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture
 def run() -> Callable[..., dict[str, Any]]:
-    """The one JSON line that a benchmark prints."""
+    """The one JSON line that a benchmark prints, in a process whose memory is its own."""
 
     def run(script: str, *options: str) -> dict[str, Any]:
         command = [sys.executable, str(BENCHMARKS / script), "--json", "--threads", "1", *options]

@@ -165,15 +165,15 @@ def test_ranked_replies_are_compared_at_the_least_size(run: Any) -> None:
     assert line["agreement"]["replies_compared"] == 4
 
 
-def test_training_from_scratch_is_compared_at_the_least_size(run: Any) -> None:
-    line = run("pretrain.py", "--conversations", "8", "--rounds", "1")
+def test_training_from_scratch_is_compared_at_the_least_size(run_here: Any) -> None:
+    line = run_here("pretrain.py", "--conversations", "8", "--rounds", "1")
     assert 0.5 < line["computed"] < 0.9, "playbooks are shared"
     assert line["ratio"] > 0
     assert line["conversations"] == 8
 
 
-def test_sampling_is_compared_at_the_least_size(run: Any) -> None:
-    line = run("sample.py", "--turns", "8", "--rounds", "1", "--samples", "2")
+def test_sampling_is_compared_at_the_least_size(run_here: Any) -> None:
+    line = run_here("sample.py", "--turns", "8", "--rounds", "1", "--samples", "2")
     assert line["turns"] >= 8
     assert line["greedy_differ"] == 0
     assert line["ratio"] > 0
@@ -256,8 +256,8 @@ def test_operators_are_of_one_kind_and_exist(module: Any) -> None:
     assert len(others) == kinds.TOP
 
 
-def test_ceiling_at_the_least_size(run: Any) -> None:
-    line = run("bound.py", "--sizes", "T", "--dtype", "float32")
+def test_ceiling_at_the_least_size(run_here: Any) -> None:
+    line = run_here("bound.py", "--sizes", "T", "--dtype", "float32")
     assert line["gflops"] > 0
     assert line["best_product"].count("x") == 2
     assert line["foreign_cores"] >= 0

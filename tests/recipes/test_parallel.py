@@ -161,7 +161,7 @@ def test_bad_input_is_met_before_any_process(
 
 def test_processes_end_with_the_one_that_started_them(tiny_model: Path, tmp_path: Path) -> None:
     settings = [f"{name}={json.dumps(value)}" for name, value in SMALL.items()]
-    settings += ["parallel=2", "threads=2", "train_points=400"]
+    settings += ["parallel=2", "threads=2", "train_points=60"]
     command = [sys.executable, "-m", "handrail", "run", "quickstart", "--out", str(tmp_path)]
     command += ["--model", str(tiny_model), *(part for s in settings for part in ("--set", s))]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
