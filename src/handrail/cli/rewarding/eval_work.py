@@ -131,13 +131,13 @@ def _several(data: Any) -> list[Data]:
 
 
 def _names(models: Sequence[AnyScorer], scales: Mapping[str, str]) -> list[str]:
-    """How the models are called: the last part of a path where that tells them apart.
+    """How the models are called: the last part of a path (`_last`) where that tells them apart.
 
     Raises:
         SettingError: one model is named twice, a scale is none or for none of them.
     """
     full = [_plain(str(o)) if isinstance(o, str | Path) else o.name for o in models]
-    short = [n if n.startswith((RULE, LANGUAGE)) else Path(n).name or n for n in full]
+    short = [n if n.startswith((RULE, LANGUAGE)) else _last(n) for n in full]
     names = short if len(set(short)) == len(short) else full
     twice = next((n for n in names if names.count(n) > 1), None)
     if twice is not None:
@@ -148,6 +148,12 @@ def _names(models: Sequence[AnyScorer], scales: Mapping[str, str]) -> list[str]:
         if scale not in get_args(Reads):
             raise SettingError(f"there is no scale '{scale}'", nearest(scale, get_args(Reads)))
     return names
+
+
+def _last(name: str) -> str:
+    """The last part of a path; of a training's `final` folder the run's own."""
+    path = Path(name)
+    return (path.parent.name if path.name == "final" else path.name) or name
 
 
 def _plain(name: str) -> str:
