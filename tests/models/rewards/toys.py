@@ -44,11 +44,14 @@ def reward(
 
 def pairs() -> Pairs:
     """Replies to turns of conversations under one playbook, and to turns without one."""
-    turns = toys.conversation_turns(2, seed=1, words=3)
+    turns = [
+        turn.model_copy(update={"playbook": book})
+        for book in (None, toys.playbook(1))
+        for turn in toys.conversation_turns(2, seed=1, words=3)
+    ]
     rng = random.Random(0)
     alone = [
-        Turn(context=(Message(role="user", content=toys.sentence(rng, n)),))
-        for n in (1, 2, 5, 9, 30)
+        Turn(context=(Message(role="user", content=toys.sentence(rng, n)),)) for n in (1, 5, 30)
     ]
     texts = ["yes", "yes please", "no, never that", "", "x " * 40]
     return [(turn, text) for turn in [*turns, *alone] for text in texts]
