@@ -13,6 +13,7 @@ import numpy as np
 
 from handrail.models import ModelSettings, RewardModel
 from handrail.models.rewards import new_reward
+from handrail.models.rewards.encoder import EncoderReward
 from handrail.objectives import BradleyTerry, Rating
 from handrail.records import Turn
 from handrail.rewards.augment import NgramEmbedder, augmenter
@@ -68,6 +69,8 @@ def fitted(fit: Fit, turns: Sequence[Turn]) -> tuple[RewardModel, dict[str, Any]
     trees = TreeSettings(
         max_tokens=fit.max_tokens, tree_tokens=8192, share_turns=fit.prompts, on_long="cut_context"
     )
+    if isinstance(reward, EncoderReward):
+        reward.on_long = "cut_context"  # when it scores, as in training
     forest = reward.build(ready, trees)
     # Table 5 of the thesis, but for the rate, which is that of a small model.
     settings = TrainSettings(

@@ -39,8 +39,8 @@ def made_by(args: argparse.Namespace, seed: int, done: Callable[[Line], bool]) -
 
     backbone = args.backbone or reward_real.minilm()
     if args.experiment == "thesis":
-        return reward_real.thesis_lines(Path(args.data), backbone, seed, done)
-    return reward_real.accuracy_lines(Path(args.data), backbone, seed, done)
+        return reward_real.thesis_lines(Path(args.data), backbone, args.dtype, seed, done)
+    return reward_real.accuracy_lines(Path(args.data), backbone, args.dtype, seed, done)
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -52,6 +52,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--seeds", default="0,1,2")
     parser.add_argument("--data", default=str(HERE.parents[1] / "shared" / "data"))
     parser.add_argument("--backbone", help="folder of an encoder")
+    parser.add_argument("--dtype", default="float32", help="of training on real data")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--results", type=Path, default=HERE / "reward_models.jsonl")
     args = parser.parse_args(argv)
