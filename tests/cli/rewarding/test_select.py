@@ -215,15 +215,19 @@ def test_a_combination_that_runs_on_is_scored_at_once() -> None:
     assert math.isfinite(made.selection.candidates[0].cost.seconds or math.nan)
 
 
-def test_paths_that_end_alike_are_shown_whole(data: Path, asked: list[str]) -> None:
-    (data / "runs/pref/final").mkdir()
-    (data / "runs/abs/final").mkdir()
-    made = handrail.select_reward(["runs/pref/final", "runs/abs/final", "runs/abs"], TURNS)
-    assert [one.name for one in made.selection.candidates] == [
-        "runs/pref/final",
-        "runs/abs/final",
-        "abs",
-    ]
+def test_models_are_called_by_their_run_and_whole_where_these_are_alike(
+    data: Path, asked: list[str]
+) -> None:
+    for run in ("runs/pref", "runs/abs", "other/pref"):
+        (data / run / "final").mkdir(parents=True)
+
+    def called(*models: str) -> list[str]:
+        made = handrail.select_reward(models, TURNS)
+        return [one.name for one in made.selection.candidates]
+
+    assert called("runs/pref/final", "runs/abs") == ["pref", "abs"]
+    alike = ["runs/pref/final", "other/pref/final"]
+    assert called(*alike) == alike
 
 
 def test_a_language_model_grades(data: Path, capsys: Any) -> None:

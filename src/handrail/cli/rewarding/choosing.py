@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 from handrail.cli.files import as_turns
-from handrail.cli.rewarding.scorers import RULE, kept, open_scorer, plain_name
+from handrail.cli.rewarding.scorers import RULE, kept, open_scorer, plain_name, short_names
 from handrail.ranking.estimates import DEFAULT, Resampling
 from handrail.records import (
     Loaded,
@@ -196,7 +196,8 @@ def _open_all(
         return shared[name]
 
     made: dict[str, Scorer] = {}
-    for model, label in zip(models, _labels(models), strict=True):
+    names = [plain_name(one) if isinstance(one, str) else one.name for one in models]
+    for model, label in zip(models, short_names(names), strict=True):
         if label in made:
             raise SettingError(f"two models have the name '{label}'", "Give each its own")
         if isinstance(model, str):
@@ -215,15 +216,6 @@ def _in_memory(scorer: Scorer) -> Scorer:
     if isinstance(scorer, KeptScorer | CombinedReward):
         return scorer
     return KeptScorer(scorer.name, lambda: Opened(scorer))
-
-
-def _labels(models: Sequence[str | Scorer]) -> list[str]:
-    """The last part of each path, or all of it where two end alike."""
-    names = [plain_name(one) if isinstance(one, str) else one.name for one in models]
-    short = [name if RULE in name else Path(name).name or name for name in names]
-    return [
-        full if short.count(label) > 1 else label for full, label in zip(names, short, strict=True)
-    ]
 
 
 def _parts(scorers: Iterable[Scorer]) -> list[KeptScorer]:

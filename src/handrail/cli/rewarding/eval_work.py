@@ -16,7 +16,14 @@ from handrail.cli.rewarding.eval_input import (
     read_labelled,
     read_verdicts,
 )
-from handrail.cli.rewarding.scorers import LANGUAGE, RULE, kept, open_scorer, plain_name
+from handrail.cli.rewarding.scorers import (
+    LANGUAGE,
+    RULE,
+    kept,
+    open_scorer,
+    plain_name,
+    short_names,
+)
 from handrail.records import Loaded, RecordError, Scorer, SettingError, Turn, Verdict, nearest
 from handrail.records.store import OnError
 from handrail.rewards.evaluation import evaluate, score_model
@@ -24,6 +31,7 @@ from handrail.rewards.measures import Gold
 from handrail.rewards.measures.scored import Reads
 from handrail.rewards.results import EvalSettings, Material, RewardEvaluation
 from handrail.rewards.rules import RULES
+from handrail.rewards.scores import FileScorer, file_scorer
 
 if TYPE_CHECKING:
     from handrail.rewards.measures import Scored
@@ -60,7 +68,8 @@ def evaluate_reward(
 
     Args:
         models: names as `handrail reward eval` takes them (a folder or hub name, a YAML file of a
-            combined reward, "length" or another rule, "model:NAME"), or any `Scorer`.
+            combined reward, a file of scores, "length" or another rule, "model:NAME"), or any
+            `Scorer`.
         data: turns whose replies have feedback, or files of them.
         labelled: a folder of labelled data sets, as for `handrail.judge_eval`.
         verdicts: a judge's verdicts on replies of `data`, whose authors are the systems' names.
@@ -82,6 +91,7 @@ def evaluate_reward(
     if not named:
         raise SettingError("there is no model to measure", "Name one, or a rule such as length")
     chosen = settings or EvalSettings()
+    named = [file_scorer(str(one)) if _is_scores(one) else one for one in named]
     told = progress or (lambda *_: None)
     given = _material(data, labelled, verdicts, on_error, chosen, more)
     names = _names(named, more.get("scales") or {})
@@ -95,10 +105,16 @@ def evaluate_reward(
             scale = "order"  # grades from 1 to 10
         say = partial(told, f"score {name}")
         one = score_model(scorer, given.turns, scale, name, say)
-        probed = score_model(scorer, given.probes, scale, name) if given.probes else None
+        asked = given.probes and not isinstance(scorer, FileScorer)  # files know no probe
+        probed = score_model(scorer, given.probes, scale, name) if asked else None
         scored.append((one, probed))
         _check_some(one, probed)
     return evaluate(scored, given, chosen, lambda _, done, of: told("measure", done, of))
+
+
+def _is_scores(one: AnyScorer) -> bool:
+    """Whether a model is a file of scores, FILE.jsonl or FILE.jsonl:MODEL."""
+    return isinstance(one, str | Path) and ".jsonl" in Path(str(one).partition(":")[0]).suffixes
 
 
 def _material(
@@ -131,14 +147,12 @@ def _several(data: Any) -> list[Data]:
 
 
 def _names(models: Sequence[AnyScorer], scales: Mapping[str, str]) -> list[str]:
-    """How the models are called: the last part of a path (`_last`) where that tells them apart.
+    """How the models are called (`short_names`).
 
     Raises:
         SettingError: one model is named twice, a scale is none or for none of them.
     """
-    full = [_plain(str(o)) if isinstance(o, str | Path) else o.name for o in models]
-    short = [n if n.startswith((RULE, LANGUAGE)) else _last(n) for n in full]
-    names = short if len(set(short)) == len(short) else full
+    names = short_names([_plain(str(o)) if isinstance(o, str | Path) else o.name for o in models])
     twice = next((n for n in names if names.count(n) > 1), None)
     if twice is not None:
         raise SettingError(f"the model '{twice}' is named twice", "Name each once")
@@ -148,12 +162,6 @@ def _names(models: Sequence[AnyScorer], scales: Mapping[str, str]) -> list[str]:
         if scale not in get_args(Reads):
             raise SettingError(f"there is no scale '{scale}'", nearest(scale, get_args(Reads)))
     return names
-
-
-def _last(name: str) -> str:
-    """The last part of a path; of a training's `final` folder the run's own."""
-    path = Path(name)
-    return (path.parent.name if path.name == "final" else path.name) or name
 
 
 def _plain(name: str) -> str:

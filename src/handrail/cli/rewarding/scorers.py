@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -60,6 +60,20 @@ def plain_name(spec: str) -> str:
     if not name.strip():
         raise SettingError("no scorer is named", "Name a reward model's folder, or rule:length")
     return RULE + name if name == "length" and not Path(name).exists() else name
+
+
+def short_names(names: Sequence[str]) -> list[str]:
+    """How reports call scorers: by the last part of a path, where that tells all of them apart.
+
+    A training's `final` folder is called by its run.
+    """
+    short = [name if name.startswith((RULE, LANGUAGE)) else _last(name) for name in names]
+    return short if len(set(short)) == len(short) else list(names)
+
+
+def _last(name: str) -> str:
+    path = Path(name)
+    return (path.parent.name if path.name == "final" else path.name) or name
 
 
 def is_combined(name: str) -> bool:
