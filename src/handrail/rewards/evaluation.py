@@ -78,12 +78,20 @@ def score_model(
     scores = m.score_turns(scorer, turns, progress)
     predicted = None
     if kind == "rating":
-        said = str(getattr(scorer, "trained_with", "")).startswith("rating/")
-        read = scorer.probability if said else sigmoid  # type: ignore[attr-defined]
+        read = _reader(scorer)
         predicted = tuple(
             tuple(read(s) if math.isfinite(s) else math.nan for s in row) for row in scores
         )
     return m.Scored(name or scorer.name, kind, tuple(turns), scores, predicted, why)
+
+
+def _reader(scorer: Scorer) -> Callable[[float], float]:
+    """What makes a rating of a raw score: the model itself, else what it was trained with."""
+    trained = str(getattr(scorer, "trained_with", ""))
+    own: Callable[[float], float] | None = getattr(scorer, "probability", None)
+    if own is not None and trained.startswith("rating/"):
+        return own
+    return float if trained == "rating/mse" else sigmoid
 
 
 def evaluate(

@@ -12,6 +12,7 @@ import pytest
 
 import handrail
 from handrail.cli.group import invoke
+from handrail.cli.rewarding.eval_text import left_out
 from handrail.ranking import Resampling
 from handrail.records import (
     HandrailError,
@@ -26,6 +27,7 @@ from handrail.records import (
     write_jsonl,
 )
 from handrail.rewards.results import EvalSettings
+from handrail.rewards.scores import scored_reply
 from tests.data import need
 from tests.sources.labelled import small
 
@@ -271,3 +273,24 @@ def test_length_on_llmbar_is_what_counting_says() -> None:
         assert (estimate.n, estimate.value) == (len(marks), pytest.approx(sum(marks) / len(marks)))
     mean = sum(sum(m) / len(m) for m in right.values()) / len(right)
     assert pairs.subset_mean["llmbar"].value == pytest.approx(mean)
+
+
+def test_a_file_of_scores_is_a_model_that_is_not_run(tmp_path: Path) -> None:
+    made = [
+        scored_reply(turn, i, 2.0 - 3 * i, "kept", "rating/logistic")
+        for turn in turns()
+        for i in range(2)
+    ]
+    write_jsonl(tmp_path / "scores.jsonl", made)
+    found = handrail.evaluate_reward([tmp_path / "scores.jsonl", "length"], turns(), settings=QUICK)
+    kept, length = found.models
+    assert (kept.model, kept.scale, kept.pairs.overall.value) == ("kept", "rating", 1.0)
+    assert kept.probe is None
+    assert length.probe is not None
+    high = kept.ratings.errors["high"].mae.value  # type: ignore[union-attr]
+    assert high == pytest.approx(1 - 1 / (1 + 2.718281828**-2), abs=1e-6)
+    assert ("probe", "kept is a file of scores, which holds none", 30) in left_out(found)
+    with pytest.raises(RecordError, match="no score of a reply of turn 'other0'"):
+        handrail.evaluate_reward(
+            tmp_path / "scores.jsonl", turns(1, "other"), settings=QUICK, probe=False
+        )

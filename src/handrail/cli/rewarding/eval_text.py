@@ -277,6 +277,11 @@ def left_out(made: RewardEvaluation) -> list[tuple[str, str, int]]:
     for one in made.models:
         rows += [
             ("reply", f"{one.model} gave it no score", one.unscored),
+            (
+                "probe",
+                f"{one.model} is a file of scores, which holds none",
+                len(made.probes) if one.probe is None else 0,
+            ),
             ("probe", f"{one.model} gave a reply no score", one.probe.unscored if one.probe else 0),
             ("correlation", f"{one.model} scores all replies of the prompt alike", one.kwise.flat),
         ]

@@ -85,10 +85,11 @@ def command(
 ) -> None:
     """Measure reward MODELs: pairs, orders, ratings, calibration, best-of-n, agreement, probes.
 
-    A MODEL is a folder or hub name, a YAML file of a combined reward, model:NAME (a language model
-    that grades), or a rule that knows nothing of quality and has to be beaten: length, shorter,
-    random, overlap, constant. Every figure has its 95 % interval, resampled by prompt. Scores are
-    kept in the folder as they come: run again after a kill, only the missing ones are made.
+    A MODEL is a folder or hub name, a YAML file of a combined reward, a file of scores (`handrail
+    reward score`; FILE.jsonl:MODEL of several), model:NAME (a language model that grades), or a
+    rule that knows nothing of quality and has to be beaten: length, shorter, random, overlap,
+    constant. Every figure has its 95 % interval, resampled by prompt. Scores are kept in the folder
+    as they come: run again after a kill, only the missing ones are made.
     """
     from handrail.cli import api
     from handrail.cli.rewarding.eval_text import text_of
