@@ -10,10 +10,11 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from common import Job, fail
+from common import REWARDS, Job, fail
 from work import K, Result, job_of, whole_conversations
 
-# Largest difference of a reply's log-probability, per token, that is still the same model.
+# Largest difference of a reply's log-probability, per token, that is still the same model; of a
+# reward model's score likewise.
 AGREE = {"float32": 1e-4, "bfloat16": 3e-2}
 # Largest difference between what the update moved on either side, as a share of the largest move.
 # In float32 S moves by 2e-3 nats per token at this rate (LoRA 1e-4) and the sides differ by 1e-4
@@ -47,7 +48,8 @@ def agreement(
     """What was compared and how far the sides differ, or the error."""
     ours, theirs = results["handrail"][0], results["trl"][0]
     # Each of K ranked replies is in K - 1 pairs: TRL reads it as often, a tree once.
-    times = K - 1 if args.shape == "k4" and args.objective in ("dpo", "ipo") else 1
+    paired = args.objective in ("dpo", "ipo", *REWARDS)
+    times = K - 1 if args.shape == "k4" and paired else 1
     if ours["epoch_tokens"] * times != theirs["epoch_tokens"]:
         fail(f"trained tokens differ: {ours['epoch_tokens']} and {theirs['epoch_tokens']}")
     pairs = per_token(ours["logps"], theirs["logps"], ours["lengths"])

@@ -20,7 +20,7 @@ from pathlib import Path
 import common
 import lines
 import render
-from rows import GPU_PROFILES, GPU_ROWS, PROFILES, ROWS, Profile, Row
+from rows import GPU_PROFILES, GPU_ROWS, PROFILES, ROWS, SCORINGS, Profile, Row
 
 HERE = Path(__file__).resolve().parent
 
@@ -84,6 +84,9 @@ def plan(
             print(f"{row.name}: left out, this {where} has no bfloat16", file=sys.stderr)
         elif args.again or not holds(held, row, args.rounds):
             out.append((row.command(args.rounds, args.threads), row.name))
+    for call in () if args.first or cuda else SCORINGS:
+        if args.again or not any(call.measured_by(line) for line in held.scored):
+            out.append((call.command(args.rounds, args.threads), call.name))
     for one in profiles:
         if args.again or not any(one.measured_by(line) for line in held.profiles):
             out.append((one.command(args.threads), f"profile of {one.row.name}, {one.side}"))

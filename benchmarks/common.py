@@ -13,7 +13,8 @@ from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-OBJECTIVES = ("sft", "dpo", "ipo", "kto")
+REWARDS = ("bradley_terry",)  # objectives of reward models
+OBJECTIVES = ("sft", "dpo", "ipo", "kto", *REWARDS)
 BETA, LEARNING_RATE, LORA_RANK, CLIP = 0.1, 1e-6, 16, 1.0
 PACKAGES = ("handrail", "trl", "torch", "transformers", "accelerate", "peft", "openai")
 DEVICES = ("cpu", "cuda")

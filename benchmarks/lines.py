@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from common import REWARDS
 from rows import GPU_ROWS, ROWS, Line, Row, is_row
 
 ROUNDS = 3  # a row of fewer is provisional
@@ -24,6 +25,8 @@ def speed_target(row: Row) -> float | None:
     """How many times TRL's speed a row aims at; None where no aim was set."""
     if row.device != "cpu":
         return None
+    if row.objective in REWARDS:
+        return 5.0
     if row.shape == "conversation":
         if row.objective == "sft":
             return None if row.trl_examples == "turn" else 2.0
@@ -39,6 +42,8 @@ def memory_target(row: Row) -> float | None:
     """The share of TRL's peak memory that a row aims at."""
     if row.device != "cpu":
         return None
+    if row.objective in REWARDS:
+        return 0.5
     return 0.2 if row.shape == "conversation" else 0.3
 
 
@@ -54,7 +59,12 @@ def peak_mb(side: Line) -> float:
 
 def foreign(line: Line) -> float:
     """Cores that other work took, at most, while a line was measured."""
-    return float(max(line["handrail"]["foreign_cores"], line["trl"]["foreign_cores"]))
+    return foreign_of(line, ("handrail", "trl"))
+
+
+def foreign_of(line: Line, sides: Sequence[str]) -> float:
+    """Cores that other work took, at most, while these sides ran."""
+    return float(max(line[side]["foreign_cores"] for side in sides))
 
 
 def missed(value: float, target: float | None, at_least: bool) -> bool:
@@ -84,6 +94,7 @@ class Results:
     bounds: tuple[Line, ...]
     profiles: tuple[Line, ...]
     judged: tuple[Line, ...]  # of judge.py
+    scored: tuple[Line, ...]  # of score.py
     newest: Line | None  # of all lines of CPUs, by time
 
     def on(self, machine: str) -> Results:
@@ -93,6 +104,7 @@ class Results:
             tuple(x for x in self.bounds if kind(x) == machine),
             tuple(x for x in self.profiles if kind(x) == machine),
             tuple(x for x in self.judged if kind(x) == machine),
+            tuple(x for x in self.scored if kind(x) == machine),
             self.newest,
         )
 
@@ -126,11 +138,15 @@ def read(path: Path) -> Results:
         (x for x in lines if str(x.get("benchmark")).startswith("judge")),
         lambda x: (x["benchmark"], x.get("latency_ms"), x.get("in_flight"), x.get("peer")),
     )
+    scored = _last(
+        (x for x in lines if x.get("benchmark") == "score"), lambda x: (x["size"], x["dtype"])
+    )
     return Results(
         tuple(sorted(measured, key=lambda x: _place(x.row))),
         tuple(x[-1] for x in bounds.values()),
         tuple(x[-1] for x in profiles.values()),
         tuple(x[-1] for x in judged.values()),
+        tuple(x[-1] for x in scored.values()),
         max(
             (x for x in lines if "gpu" not in x["machine"]),
             key=lambda x: str(x["when"]),

@@ -15,12 +15,14 @@ import sys
 from pathlib import Path
 
 import torch
+from common import REWARDS
 from shapes import SIZES, Size, Words, make_turns
 from tokenizers import Tokenizer
 from tokenizers.models import WordLevel
 from tokenizers.pre_tokenizers import WhitespaceSplit
 from transformers import (
     AutoModelForCausalLM,
+    AutoModelForSequenceClassification,
     GPT2Config,
     LlamaConfig,
     PretrainedConfig,
@@ -75,9 +77,13 @@ def make_config(size: Size) -> PretrainedConfig:
     )
 
 
-def make_model(size: Size, seed: int) -> PreTrainedModel:
-    """A model of that size with random float32 weights."""
+def make_model(size: Size, seed: int, scores: bool = False) -> PreTrainedModel:
+    """A model of that size with random float32 weights; with a head of one score if wanted."""
     torch.manual_seed(seed)
+    if scores:
+        config = make_config(size)
+        config.num_labels = 1
+        return AutoModelForSequenceClassification.from_config(config).float()
     return AutoModelForCausalLM.from_config(make_config(size)).float()
 
 
@@ -103,7 +109,7 @@ class Texts:
 
 
 def pair_rows(turns: list[Turn], texts: Texts) -> list[Row]:
-    """One row per (better, worse) pair, for DPO and IPO."""
+    """One row per (better, worse) pair, for DPO, IPO and Bradley-Terry."""
     rows: list[Row] = []
     for turn in turns:
         prompt = texts.prompt(turn)
@@ -170,7 +176,7 @@ def main() -> None:
     examples = sys.argv[8]
     size = SIZES[size_name]
     tokenizer = make_tokenizer(size.vocab)
-    make_model(size, seed).save_pretrained(folder / "model")
+    make_model(size, seed, objective in REWARDS).save_pretrained(folder / "model")
     tokenizer.save_pretrained(folder / "model")
     renderer = Renderer(tokenizer, style="guardrail")
     turns = make_turns(shape, renderer, Words(size.vocab - 3, seed), units, turns_each)

@@ -11,7 +11,9 @@ import sys
 from pathlib import Path
 
 import judge_tables
+import score_tables
 import tables
+from common import REWARDS
 from lines import Results, read
 from rows import PROFILES, ROWS, Line, Row
 from work import units_of
@@ -42,18 +44,28 @@ def setting(lines: list[Line]) -> str:
 def agreement_text(lines: list[Line]) -> str:
     """The worst disagreement over all rows that compared both sides' untrained model."""
     out = []
-    for dtype in ("float32", "bfloat16"):
-        rows = [x["agreement"] for x in lines if "agreement" in x and x["dtype"] == dtype]
-        if rows:
-            worst = max(row["logp_per_token_diff"] for row in rows)
-            count = sum(row["replies_compared"] for row in rows)
-            out.append(f"{dtype}: {worst:.1e} nats per token over {count} replies")
+    compared = [x for x in lines if "agreement" in x]
+    for what, unit in (("", "nats per token"), ("scores, ", "of a score")):
+        for dtype in ("float32", "bfloat16"):
+            rows = [
+                x["agreement"]
+                for x in compared
+                if x["dtype"] == dtype and (x["objective"] in REWARDS) == bool(what)
+            ]
+            if rows:
+                worst = max(row["logp_per_token_diff"] for row in rows)
+                count = sum(row["replies_compared"] for row in rows)
+                out.append(f"{what}{dtype}: {worst:.1e} {unit} over {count} replies")
     return "; ".join(out) or "not compared"
 
 
 def update_text(lines: list[Line]) -> str:
     """How far apart one update left the sides, of the rows that compared it."""
-    rows = [x["agreement"] for x in lines if "update_diff" in x.get("agreement", {})]
+    rows = [
+        x["agreement"]
+        for x in lines
+        if "update_diff" in x.get("agreement", {}) and x["objective"] not in REWARDS
+    ]
     if not rows:
         return "not compared yet in the lines above"
     shares = [row["update_diff"] / row["update_moved"] for row in rows]
@@ -86,6 +98,7 @@ def page(results: Results) -> str:
         "BOUND": tables.bound_table(results),
         "BOUND_LOAD": tables.bound_load(results),
         "JUDGING": judge_tables.judging(results),
+        "SCORING": score_tables.scoring(results),
         "COMMANDS": tables.commands(results, default_units),
         "MISSING": tables.missing(results, ROWS, PROFILES),
         "AGREEMENT": agreement_text(lines),

@@ -131,6 +131,30 @@ class Row:
 
 
 @dataclass(frozen=True)
+class Scoring:
+    """One call of score.py."""
+
+    size: str
+
+    @property
+    def name(self) -> str:
+        """A name that no other call has."""
+        return f"scoring, {self.size}"
+
+    def command(self, rounds: int | None, threads: int) -> list[str]:
+        """The command line of the call."""
+        command = [sys.executable, str(HERE / "score.py"), "--json", "--size", self.size]
+        return [*command, "--threads", str(threads), "--rounds", str(rounds or 3)]
+
+    def measured_by(self, line: Line) -> bool:
+        """Whether a line of results is this call's."""
+        return line.get("benchmark") == "score" and line["size"] == self.size
+
+
+SCORINGS = (Scoring("S"), Scoring("M"))
+
+
+@dataclass(frozen=True)
 class Profile:
     """One call of profile_step.py: where one side's time goes in a row."""
 
@@ -179,6 +203,10 @@ ROWS = (
     Row(mode="lora"),
     Row("k4"),
     Row("k4", checkpointing=True),
+    Row("k4", objective="bradley_terry"),
+    Row("k4", "M", "bradley_terry"),
+    Row("k4", objective="bradley_terry", dtype="bfloat16"),
+    Row("k4", "M", "bradley_terry", dtype="bfloat16"),
     Row(turns=2),
     Row(turns=5),
     Row(turns=20, trl_batch=4),

@@ -80,12 +80,12 @@ def make_turns(shape: str, renderer: Renderer, words: Words, units: int, turns: 
             for _ in range(units)
         ]
         return [
-            _single(n, renderer, words, p, [c, words.between(72, 108)], playbook=150)
+            single(n, renderer, words, p, [c, words.between(72, 108)], playbook=150)
             for n, (p, c) in enumerate(lengths)
         ]
     if shape == "short_prompt":
         return [
-            _single(
+            single(
                 n,
                 renderer,
                 words,
@@ -95,7 +95,7 @@ def make_turns(shape: str, renderer: Renderer, words: Words, units: int, turns: 
             for n in range(units)
         ]
     if shape == "k4":
-        return [_single(n, renderer, words, 120, [150] * 4) for n in range(units)]
+        return [single(n, renderer, words, 120, [150] * 4) for n in range(units)]
     raise ValueError(f"unknown shape {shape!r}; known: {', '.join(SHAPES)}")
 
 
@@ -145,7 +145,7 @@ def _conversation(number: int, renderer: Renderer, words: Words, turns: int) -> 
     return out
 
 
-def _single(
+def single(
     number: int,
     renderer: Renderer,
     words: Words,

@@ -10,17 +10,19 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import math
 import sys
 import tempfile
 from pathlib import Path
 from typing import Any
 
 import torch
-from common import BETA, CLIP, LEARNING_RATE, LORA_RANK, Job
+from common import BETA, CLIP, LEARNING_RATE, LORA_RANK, REWARDS, Job
 from sides import Memory, Profiler, answer, clock, seed_adapters
 
-from handrail.models import ModelSettings, Policy, load_policy
-from handrail.objectives import OBJECTIVES, Objective
+from handrail.models import ModelSettings, Policy, RewardModel, load_policy, load_reward
+from handrail.models.rewards.causal import CausalReward
+from handrail.objectives import OBJECTIVES, REWARD_OBJECTIVES, Objective
 from handrail.records import Turn, read_jsonl
 from handrail.training import Progress, TrainSettings, train
 from handrail.training.plan import tree_units
@@ -65,20 +67,25 @@ def _whole(epoch: float) -> bool:
 class Counted:
     """Keeps how many tokens each micro-batch had."""
 
-    def __init__(self, policy: Policy) -> None:
+    def __init__(self, model: Policy | RewardModel) -> None:
         self.tokens: list[int] = []
-        self._logps = policy.logps
-        policy.logps = self  # type: ignore[method-assign, assignment]
+        if isinstance(model, RewardModel):
+            self._given = model.scores
+            model.scores = self  # type: ignore[method-assign, assignment]
+        else:
+            self._given = model.logps
+            model.logps = self  # type: ignore[method-assign, assignment]
 
     def __call__(self, batch: TreeBatch) -> torch.Tensor:
-        """The policy's log-probabilities of the batch."""
+        """What the model gives for the batch: log-probabilities, or scores."""
         self.tokens.append(batch.n_tokens)
-        return self._logps(batch)
+        return self._given(batch)
 
 
-def make_policy(job: Job) -> Policy:
+def make_model(job: Job) -> Policy | RewardModel:
     """The model of the job."""
-    policy = load_policy(
+    load = load_reward if job.objective in REWARDS else load_policy
+    model = load(
         Path(job.folder) / "model",
         ModelSettings(
             mode=job.mode,  # type: ignore[arg-type]
@@ -89,12 +96,14 @@ def make_policy(job: Job) -> Policy:
             device=job.device,
         ),
     )
-    seed_adapters(policy.model)
-    return policy
+    seed_adapters(model.model)
+    return model
 
 
 def make_objective(name: str) -> Objective:
     """The objective with TRL's conventions (IPO over means per token)."""
+    if name in REWARDS:
+        return REWARD_OBJECTIVES[name]()
     if name == "sft":
         return OBJECTIVES[name]()
     if name == "ipo":
@@ -102,7 +111,7 @@ def make_objective(name: str) -> Objective:
     return OBJECTIVES[name](beta=BETA)
 
 
-def make_forest(job: Job, policy: Policy, mismatched: bool) -> Forest:
+def make_forest(job: Job, policy: Policy | RewardModel, mismatched: bool) -> Forest:
     """The trees of the data, or of the turns that one update is made on."""
     turns = list(read_jsonl(Path(job.folder) / "turns.jsonl", Turn).records)
     if job.update:
@@ -110,6 +119,15 @@ def make_forest(job: Job, policy: Policy, mismatched: bool) -> Forest:
     which = "best" if job.objective == "sft" else "all"
     settings = TreeSettings(replies=which, mismatched=mismatched)
     return build_trees(turns, Renderer(policy.tokenizer, style="guardrail"), settings)
+
+
+def batch_size(job: Job, forest: Forest) -> int:
+    """At least so many pairs a step; of a reward model, prompts with all their pairs."""
+    if job.objective not in REWARDS:
+        return job.pairs_per_step
+    pairs = sum(len(tree.pairs) for tree in forest.trees)
+    prompts = sum(tree.n_turns for tree in forest.trees)
+    return math.ceil(job.pairs_per_step * prompts / pairs)
 
 
 def make_settings(job: Job, **changes: Any) -> TrainSettings:
@@ -129,29 +147,39 @@ def make_settings(job: Job, **changes: Any) -> TrainSettings:
 
 
 def reply_logps(
-    policy: Policy, forest: Forest, settings: TrainSettings
+    model: Policy | RewardModel, forest: Forest, settings: TrainSettings
 ) -> tuple[dict[str, float], dict[str, int]]:
-    """The model's log-probability of each reply as it stands, and its length, by key."""
+    """The model's log-probability of each reply as it stands, and its length, by key.
+
+    Of a reward model its score, of length 1: it is compared as it is.
+    """
     logps: dict[str, float] = {}
     lengths: dict[str, int] = {}
-    rows = settings.row_tokens_on(policy.device.type)
+    rows = settings.row_tokens_on(model.device.type)
     for batch in pack(forest.trees, settings.token_budget, rows):
         with torch.no_grad():
-            logps_N = policy.logps(batch.to(policy.device)).double().cpu()
-        sums_R = torch.zeros(batch.n_replies, dtype=torch.double).index_add_(
-            0, batch.reply_N, logps_N
-        )
+            sums_R = _of_replies(model, batch)
         for (turn, index), value, length in zip(
             batch.refs, sums_R.tolist(), batch.length_R.tolist(), strict=True
         ):
             if index >= 0:
-                logps[f"{turn}/{index}"], lengths[f"{turn}/{index}"] = value, length
+                key = f"{turn}/{index}"
+                logps[key], lengths[key] = value, 1 if isinstance(model, RewardModel) else length
     return logps, lengths
+
+
+def _of_replies(model: Policy | RewardModel, batch: TreeBatch) -> torch.Tensor:
+    """Summed log-probabilities, or scores, (R,) of a batch's replies."""
+    if isinstance(model, RewardModel):
+        return model.scores(batch.to(model.device)).double().cpu()
+    logps_N = model.logps(batch.to(model.device)).double().cpu()
+    zeros_R = torch.zeros(batch.n_replies, dtype=torch.double)
+    return zeros_R.index_add_(0, batch.reply_N, logps_N)
 
 
 def one_update(job: Job) -> dict[str, Any]:
     """Log-probabilities before and after one step on all the turns named, in float32."""
-    policy = make_policy(job)
+    policy = make_model(job)
     objective = make_objective(job.objective)
     forest = make_forest(job, policy, objective.needs_mismatched)
     units = sum(tree_units(tree, objective) for tree in forest.trees)
@@ -160,6 +188,8 @@ def one_update(job: Job) -> dict[str, Any]:
     def logps() -> tuple[dict[str, float], dict[str, int]]:
         model = copy.deepcopy(policy.model).float().eval()
         wide = dataclasses.replace(policy.settings, dtype="float32")
+        if isinstance(policy, CausalReward):
+            return reply_logps(CausalReward(model, policy.tokenizer, wide, ""), forest, settings)
         return reply_logps(Policy(model, policy.tokenizer, wide), forest, settings)
 
     before, lengths = logps()
@@ -170,10 +200,10 @@ def one_update(job: Job) -> dict[str, Any]:
 
 def timed_run(job: Job, memory: Memory) -> dict[str, Any]:
     """Train and time all passes but the first."""
-    policy = make_policy(job)
+    policy = make_model(job)
     objective = make_objective(job.objective)
     forest = make_forest(job, policy, objective.needs_mismatched)
-    settings = make_settings(job)
+    settings = make_settings(job, batch_size=batch_size(job, forest))
     logps, lengths = reply_logps(policy, forest, settings) if job.check else ({}, {})
     trained = [len(r.target_n) for t in forest.trees for r in t.replies if not r.mismatched]
     counted = Counted(policy)

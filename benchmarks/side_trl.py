@@ -19,12 +19,27 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from common import BETA, CLIP, LEARNING_RATE, LORA_RANK, Job
+from common import BETA, CLIP, LEARNING_RATE, LORA_RANK, REWARDS, Job
 from datasets import Dataset
 from peft import LoraConfig
 from sides import Memory, Profiler, answer, clock, seed_adapters
-from transformers import AutoModelForCausalLM, AutoTokenizer, PrinterCallback, TrainerCallback
-from trl import DPOConfig, DPOTrainer, KTOConfig, KTOTrainer, SFTConfig, SFTTrainer
+from transformers import (
+    AutoModelForCausalLM,
+    AutoModelForSequenceClassification,
+    AutoTokenizer,
+    PrinterCallback,
+    TrainerCallback,
+)
+from trl import (
+    DPOConfig,
+    DPOTrainer,
+    KTOConfig,
+    KTOTrainer,
+    RewardConfig,
+    RewardTrainer,
+    SFTConfig,
+    SFTTrainer,
+)
 
 Rows = list[dict[str, Any]]
 
@@ -62,7 +77,7 @@ class Stamps(TrainerCallback):
 
 
 def settings(job: Job, out_dir: str, steps: int, rows_per_step: int) -> dict[str, Any]:
-    """What all three trainers are told."""
+    """What all trainers are told."""
     micro = job.micro or rows_per_step
     if rows_per_step % micro:
         raise SystemExit(f"steps of {rows_per_step} rows cannot be made of {micro} at a time")
@@ -91,7 +106,9 @@ def settings(job: Job, out_dir: str, steps: int, rows_per_step: int) -> dict[str
 
 def load(job: Job) -> Any:
     """The model of the job, in float32 and with torch's fused attention."""
-    return AutoModelForCausalLM.from_pretrained(
+    scores = job.objective in REWARDS
+    kind = AutoModelForSequenceClassification if scores else AutoModelForCausalLM
+    return kind.from_pretrained(
         Path(job.folder) / "model", dtype=torch.float32, attn_implementation="sdpa"
     )
 
@@ -119,8 +136,15 @@ def build_trainer(job: Job, rows: Rows, args: dict[str, Any], stamps: Stamps | N
     }
     if job.mode == "lora":
         common["peft_config"] = LoraConfig(
-            r=LORA_RANK, lora_alpha=2 * LORA_RANK, lora_dropout=0.0, target_modules="all-linear"
+            r=LORA_RANK,
+            lora_alpha=2 * LORA_RANK,
+            lora_dropout=0.0,
+            target_modules="all-linear",
+            task_type="SEQ_CLS" if job.objective in REWARDS else None,
+            modules_to_save=["score"] if job.objective in REWARDS else None,
         )
+    if job.objective in REWARDS:
+        return RewardTrainer(args=RewardConfig(**args), **common)
     if job.objective == "sft":
         return SFTTrainer(args=SFTConfig(**args), **common)
     args = args | {"beta": BETA, "precompute_ref_log_probs": True}
@@ -145,8 +169,14 @@ def time_reference(trainer_class: Any) -> list[float]:
     return seconds
 
 
-def trained_tokens(dataset: Dataset) -> int:
-    """How many tokens the trainer learns from in one pass over its data."""
+def trained_tokens(dataset: Dataset, prompt_tokens: int) -> int:
+    """How many tokens the trainer learns from in one pass over its data.
+
+    Of reward models, tokens of replies: `prompt_tokens` of the pairs' prompts are not counted.
+    """
+    if "prompt_ids" not in dataset.column_names and "chosen_ids" in dataset.column_names:
+        held = sum(len(ids) for name in ("chosen_ids", "rejected_ids") for ids in dataset[name])
+        return held - 2 * prompt_tokens
     if "labels" in dataset.column_names:
         return sum(label != -100 for labels in dataset["labels"] for label in labels)
     names = [
@@ -155,9 +185,23 @@ def trained_tokens(dataset: Dataset) -> int:
     return sum(len(ids) for name in names for ids in dataset[name])
 
 
+def prompt_tokens(job: Job, rows: Rows) -> int:
+    """Tokens of the rows' prompts; 0 where there are none by themselves."""
+    if job.objective not in REWARDS:
+        return 0
+    tokenizer = AutoTokenizer.from_pretrained(Path(job.folder) / "model")
+    texts = [row["prompt"] for row in rows]
+    return sum(map(len, tokenizer(texts, add_special_tokens=False)["input_ids"]))
+
+
 def reply_logps(job: Job, trainer: Any, rows: Rows) -> dict[str, float]:
     """The untrained model's log-probability of each reply (SFT: of each row), by key."""
     data = trainer.train_dataset
+    if job.objective in REWARDS:
+        trainer.model.eval()
+        found = {n: v for row in unique(rows) for n, v in row_scores(job, trainer.model, row)}
+        trainer.model.train()
+        return found
     if job.objective == "sft":
         columns = [sft_logps(job, trainer, data)]
         names = [["+".join(f"{t}/{i}" for t, i in row["keys"])] for row in rows]
@@ -177,6 +221,21 @@ def sft_logps(job: Job, trainer: Any, data: Dataset) -> list[float]:
             batch = {k: v.to(trainer.args.device) for k, v in trainer.data_collator([row]).items()}
             out.append(float(trainer.model(**batch, fused_lm_head=True).log_probs.double().sum()))
     return out
+
+
+def unique(rows: Rows) -> Rows:
+    """The rows, each once: a warm-up repeats some."""
+    return list({json.dumps(row["keys"]): row for row in rows}.values())
+
+
+def row_scores(job: Job, model: Any, row: dict[str, Any]) -> Iterator[tuple[str, float]]:
+    """The model's score of each reply of a row, by key: plain transformers, one at a time."""
+    tokenizer = AutoTokenizer.from_pretrained(Path(job.folder) / "model")
+    for (turn, index), field in zip(row["keys"], ("chosen", "rejected"), strict=True):
+        ids = tokenizer(row["prompt"] + row[field], add_special_tokens=False)["input_ids"]
+        with torch.no_grad():
+            logits = model(input_ids=torch.tensor([ids], device=model.device)).logits
+        yield f"{turn}/{index}", float(logits[0, 0].double())
 
 
 def row_logps(job: Job, model: Any, row: dict[str, Any]) -> Iterator[tuple[str, float]]:
@@ -218,7 +277,8 @@ def one_update(job: Job, rows: Rows) -> dict[str, Any]:
 
     def logps(model: Any) -> dict[str, float]:
         model = model.float().eval()
-        return {name: value for row in mine for name, value in row_logps(job, model, row)}
+        of_row = row_scores if job.objective in REWARDS else row_logps
+        return {name: value for row in mine for name, value in of_row(job, model, row)}
 
     before = logps(load(job).to(job.device))
     with tempfile.TemporaryDirectory() as out_dir:
@@ -239,10 +299,14 @@ def timed_run(job: Job, rows: Rows, memory: Memory) -> dict[str, Any]:
     stamps = Stamps(job.device, warm, steps, profiler)
     with tempfile.TemporaryDirectory() as out_dir:
         kind = {"sft": SFTTrainer, "kto": KTOTrainer}.get(job.objective, DPOTrainer)
-        reference = time_reference(kind) if job.objective != "sft" else []
+        compared = job.objective not in ("sft", *REWARDS)  # with a reference
+        reference = time_reference(kind) if compared else []
         trainer = make_trainer(job, ordered, settings(job, out_dir, warm + steps, size), stamps)
         logps = reply_logps(job, trainer, ordered) if job.check else {}
-        timed = trained_tokens(trainer.train_dataset.select(range(warm * size, len(ordered))))
+        timed = trained_tokens(
+            trainer.train_dataset.select(range(warm * size, len(ordered))),
+            prompt_tokens(job, ordered[warm * size :]),
+        )
         trainer.train()
     seconds, cpu = stamps.spent(0), stamps.spent(1)
     if len(seconds) != steps:
