@@ -12,9 +12,18 @@ import pytest
 import handrail
 from handrail.cli.group import invoke
 from handrail.cli.rewarding import choosing, scorers
-from handrail.records import AskProgress, Reply, Scorer, SettingError, Turn, write_jsonl
+from handrail.records import (
+    AskProgress,
+    HandrailError,
+    Reply,
+    Scorer,
+    SettingError,
+    Turn,
+    write_jsonl,
+)
 from handrail.rewards.combine import CombinedReward, Part
 from handrail.rewards.costs import Cost
+from handrail.rewards.scores import scored_reply
 from tests.rewards.fakes import Batched, turn
 
 
@@ -228,6 +237,22 @@ def test_models_are_called_by_their_run_and_whole_where_these_are_alike(
     assert called("runs/pref/final", "runs/abs") == ["pref", "abs"]
     alike = ["runs/pref/final", "other/pref/final"]
     assert called(*alike) == alike
+
+
+def test_a_file_of_scores_stands_for_its_model(data: Path) -> None:
+    one = model("pref", 33)
+    lines = [
+        scored_reply(turn_, place, one.scores[reply.text], "pref", "bradley_terry")
+        for turn_ in TURNS
+        for place, reply in enumerate(turn_.replies)
+    ]
+    write_jsonl("scored.jsonl", lines)
+    made = handrail.select_reward(["scored.jsonl", "length"], "turns.jsonl")
+    assert made.selection.table.totals_M.tolist() == [33, 0]
+    assert made.selection.best.cost.seconds is None
+    write_jsonl("scored.jsonl", lines[:3])
+    with pytest.raises(HandrailError, match="no score of a reply of turn"):
+        handrail.select_reward(["scored.jsonl"], "turns.jsonl")
 
 
 def test_a_language_model_grades(data: Path, capsys: Any) -> None:

@@ -212,8 +212,9 @@ def _in_memory(scorer: Scorer) -> Scorer:
     from handrail.rewards.combine import CombinedReward
     from handrail.rewards.costs import Opened
     from handrail.rewards.kept import KeptScorer
+    from handrail.rewards.scores import FileScorer
 
-    if isinstance(scorer, KeptScorer | CombinedReward):
+    if isinstance(scorer, KeptScorer | CombinedReward | FileScorer):
         return scorer
     return KeptScorer(scorer.name, lambda: Opened(scorer))
 
@@ -233,7 +234,10 @@ def _parts(scorers: Iterable[Scorer]) -> list[KeptScorer]:
 def _cost(scorer: Scorer, seconds: float) -> Cost:
     """What 1,000 scores take: of the models behind a scorer, or as just measured."""
     from handrail.rewards.costs import Cost
+    from handrail.rewards.scores import FileScorer
 
+    if isinstance(scorer, FileScorer):
+        return Cost()  # what its model took, the file does not say
     parts = list({id(part): part for part in _parts([scorer])}.values())
     if not parts:
         return Cost(seconds)

@@ -37,6 +37,10 @@ def open_scorer(spec: str, open_model: OpenModel | None = None) -> Scorer:
         from handrail.rewards.rules import RuleScorer
 
         return RuleScorer(name.removeprefix(RULE))
+    if is_scores(name):
+        from handrail.rewards.scores import file_scorer
+
+        return file_scorer(name)
     opened = open_model or _open
     if is_combined(name):
         from handrail.cli.files import read_config
@@ -79,6 +83,11 @@ def _last(name: str) -> str:
 def is_combined(name: str) -> bool:
     """Whether a name is that of a file that combines rewards."""
     return name.lower().endswith(COMBINED)
+
+
+def is_scores(name: str) -> bool:
+    """Whether a name is that of a file of scores, "FILE.jsonl" or "FILE.jsonl:MODEL"."""
+    return ".jsonl" in Path(name.partition(":")[0]).suffixes
 
 
 def _open(name: str, llm: Mapping[str, Any] | None = None) -> Scorer:

@@ -59,9 +59,10 @@ def command(
     """Compare reward MODELs by how often they prefer what people preferred.
 
     A MODEL is a folder or hub name of a reward model, a YAML file that combines several, rule:NAME
-    or length (what a model has to beat), or model:NAME, a language model that grades. Of each
-    category the same questions are asked of all. The recommendation is the cheapest of the models
-    that cannot be told apart from the best. Scores are kept, so that a second run makes none.
+    or length (what a model has to beat), model:NAME, a language model that grades, or a file that
+    `handrail reward score` wrote. Of each category the same questions are asked of all. The
+    recommendation is the model with the most matches, or one that cannot be told apart from it and
+    is far cheaper. Scores are kept, so that a second run makes none.
     """
     from handrail.cli import api
     from handrail.cli.files import read_turns
