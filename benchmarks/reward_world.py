@@ -62,6 +62,8 @@ def lines(seed: int, done: Done) -> Iterator[Line]:
         optimised = job["means"] == "none" and job["loss"] in (PREFERENCE, "logistic")
         if done(wanted) and not (kept and not done(combined_key(seed, WEIGHTS[0]))):
             continue
+        if optimised and drawn is None:
+            drawn = candidates(seed)
         if job["noise"] not in data:
             data[job["noise"]] = feedback_turns(
                 TRAIN, replies=4, noise=job["noise"], seed=100 + seed
@@ -72,8 +74,7 @@ def lines(seed: int, done: Done) -> Iterator[Line]:
         line = wanted | fit.told() | facts | measured(scores, truth)
         if job["loss"] != PREFERENCE:
             line |= range_errors(as_ratings(job["loss"], scores), told)
-        if optimised:
-            drawn = drawn or candidates(seed)
+        if optimised and drawn is not None:
             line["best_of"] = overoptimised(scores_of(reward, drawn[0]), drawn[1])
         if kept:
             both[job["loss"]] = scores
@@ -118,13 +119,12 @@ def measured(scores: list[np.ndarray], truth: list[np.ndarray]) -> Line:
 
 def candidates(seed: int) -> tuple[list[Turn], list[np.ndarray]]:
     """Replies of the base model to prompts that no reward model has seen, with their truth."""
-    from handrail.models import ModelSettings, load_policy
-    from handrail.sampling import LocalSampler
+    import handrail
 
     made = feedback_turns(PROMPTS, replies=2, seed=7000 + seed).turns
     turns = [turn.model_copy(update={"replies": ()}) for turn in made]
-    sampler = LocalSampler(load_policy("world", ModelSettings()), "world")
-    drawn = sampler.sample(turns, SamplingParams(n=DRAWN, temperature=1.0, seed=seed))
+    params = SamplingParams(n=DRAWN, temperature=1.0, seed=seed)
+    drawn = handrail.load("world").sample(turns, params)
     ready, truth = [], []
     for turn, samples in zip(turns, drawn, strict=True):
         texts = [s.text for s in samples if s.text.strip()]
