@@ -165,6 +165,28 @@ def test_ranked_replies_are_compared_at_the_least_size(run: Any) -> None:
     assert line["agreement"]["replies_compared"] == 4
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("mode", ["full", "lora"])
+def test_reward_models_are_compared_at_the_least_size(mode: str, run: Any) -> None:
+    pytest.importorskip("trl")
+    options = ("--shape", "k4", "--objective", "bradley_terry", "--units", "1", "--mode", mode)
+    line = run("train.py", *LEAST, *options)
+    assert line["pairs"] == 6
+    assert line["handrail"]["epoch_tokens"] * 3 == line["trl"]["epoch_tokens"] == 1800
+    assert line["handrail"]["computed_tokens"] == 720
+    assert line["agreement"]["replies_compared"] == line["agreement"]["update_replies"] == 4
+    assert line["agreement"]["logp_per_token_diff"] < 1e-5
+    assert line["agreement"]["update_moved"] > 0
+
+
+@pytest.mark.slow
+def test_scoring_is_compared_at_the_least_size(run: Any) -> None:
+    line = run("score.py", "--size", "T", "--pairs", "16", "--rounds", "1")
+    assert line["score_ratio"] > 0
+    assert line["score_diff"] < 1e-5
+    assert (line["prompt"], line["replies"], line["pairs"]) == (600, 8, 16)
+
+
 def test_training_from_scratch_is_compared_at_the_least_size(run_here: Any) -> None:
     line = run_here("pretrain.py", "--conversations", "8", "--rounds", "1")
     assert 0.5 < line["computed"] < 0.9, "playbooks are shared"

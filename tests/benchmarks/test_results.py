@@ -255,8 +255,33 @@ def test_rows_in_bfloat16_are_left_out_where_the_processor_has_none(
     assert names[0] == "the ceiling"
     floats = [row.name for row in rows.ROWS if row.dtype == "float32"]
     assert names[1 : 1 + len(floats)] == floats
-    assert len(names) == 1 + len(floats) + len(rows.PROFILES)
+    assert len(names) == 1 + len(floats) + len(rows.SCORINGS) + len(rows.PROFILES)
     assert "left out, this processor has no bfloat16" in capsys.readouterr().err
+
+
+def test_scoring_has_a_table_and_is_run_once(module: Any, plan: Any, results: Any) -> None:
+    side = {"pairs_per_s": 40.0, "peak_mb": 500.0, "foreign_cores": 0.1}
+    machine = {"cpu": "X", "cores": 2, "memory_gib": 8.0, "system": "Linux", "vectors": "Y"}
+    line = {
+        "benchmark": "score",
+        "size": "S",
+        "dtype": "float32",
+        "pairs": 10_000,
+        "rounds": 3,
+        "handrail": side,
+        "padded": side | {"pairs_per_s": 8.0},
+        "score_ratio": 5.0,
+        "ratio_rounds": [4.9, 5.1],
+        "score_diff": 1e-7,
+        "machine": machine,
+        "when": "2026-01-02T03:04Z",
+    }
+    text = module("score_tables").scoring(results(line))
+    assert "| S float32, 10,000 pairs | 40 | 8 | **5×** (4.9–5.1) | ≥ 4: met |" in text
+    assert "Not measured yet" in module("score_tables").scoring(results())
+    assert "scoring, S" in plan([])
+    assert "scoring, S" not in plan([line])
+    assert "scoring, M" in plan([line])
 
 
 def test_a_row_of_fewer_rounds_is_run_again(module: Any, plan: Any, line: Any) -> None:
