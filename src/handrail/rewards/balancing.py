@@ -154,8 +154,8 @@ def _draw_middle(
     if not short:
         return kept, tuple(bins), []
     reason = (
-        f"{short} of {how.bins} bins hold fewer replies than the {wanted / how.bins:,.4g} to keep "
-        "of each, and give all that they hold"
+        f"{short} of {how.bins} bins hold fewer replies than the {round(wanted / how.bins):,} to "
+        "keep of each, and give all that they hold"
     )
     where = f"the middle, {ends[0]:g} to {ends[-1]:g}"
     return kept, tuple(bins), [Skip(what="bin", reason=reason, where=where)]

@@ -81,7 +81,8 @@ def test_the_text_tells_the_same(capsys: pytest.CaptureFixture[str]) -> None:
     assert ["between", "0.4", "and", "0.9", "10", "4", "1"] in rows
     assert "0.506 to 0.602: 1 of 3" in out
     assert "the loss is chosen in training: --loss logistic" in out
-    assert "For preferences: 11 turns with 10 pairs\n  1 turn without a pair: one reply only" in out
+    told = "For preferences, before balancing: 11 turns with 10 pairs\n  1 turn without a pair: one"
+    assert told in out
     assert "Warning: the middle, 0.41 to 0.89: 1 of 5 bins hold fewer replies than the 1" in out
 
 
@@ -157,6 +158,10 @@ def test_bad_ratings_stop_or_are_counted(capsys: pytest.CaptureFixture[str]) -> 
     told = run(capsys, "bad.jsonl", "--out", "ready.jsonl", code=2)
     assert "turn 'nan', replies.0: the rating nan is not on the scale 1..5 (2 more" in told
     assert not Path("ready.jsonl").exists()
+    assert invoke(["reward", "prepare", "bad.jsonl", "--out", "r.jsonl", "--on-error", "skip"]) == 0
+    told = capsys.readouterr().out
+    assert "Left without a rating: 3" in told
+    assert "Left out" not in told  # the replies are still there
     found = run(capsys, "bad.jsonl", "--out", "ready.jsonl", "--on-error", "skip")
     assert [s["where"] for s in found["skipped"]] == [
         *("turn 'nan', replies.0", "turn 'high', replies.0", "turn 'bare', replies.0")

@@ -89,6 +89,8 @@ _AUGMENT_OPTIONS = (
     ),
 )
 
+_HEADS = {"rating": "Left without a rating", "paraphrase": "Not paraphrased"}  # by kind of skip
+
 
 def _options(function: Any) -> Any:
     wrapped = on_error_option(llm_options(function))
@@ -143,7 +145,7 @@ def prepare(
     lines = [f"{count(written, 'turn')}: {out}", *counts_text(made)]
     told = [skip for skip in made.skipped if skip.what in ("bin", "weight")]
     left_out = [skip for skip in made.skipped if skip not in told]
-    tell(console, summary, lines, Loaded(skipped=left_out, warnings=told))
+    tell(console, summary, lines, Loaded(skipped=left_out, warnings=told), _HEADS)
 
 
 def _augmenter(console: Console, method: Balance, o: dict[str, Any]) -> Augmenter | None:
@@ -192,7 +194,9 @@ def counts_text(made: Prepared) -> list[str]:
         lines.append(f"  drawn from the middle: {kept}")
     if method.loss:
         lines.append(f"  the loss is chosen in training: --loss {method.loss}")
-    lines.append(f"For preferences: {count(pairs.turns, 'turn')} with {count(pairs.pairs, 'pair')}")
+    when = ", before balancing" if method.active else ""  # which leaves out and copies pairs too
+    told = f"{count(pairs.turns, 'turn')} with {count(pairs.pairs, 'pair')}"
+    lines.append(f"For preferences{when}: {told}")
     for n, what in (
         (pairs.one_reply, "one reply only"),
         (pairs.all_tied, "all replies tied"),
