@@ -57,6 +57,12 @@ def _normal(text: str) -> str:
 
 def asserted(patterns: Sequence[str], text: str) -> bool:
     """Whether any pattern occurs in `text` outside the reach of a negation."""
+    return _asserted(tuple(patterns), text)
+
+
+@lru_cache(maxsize=16384)
+def _asserted(patterns: tuple[str, ...], text: str) -> bool:
+    # The same reply is looked at for many turns: as their history, as a candidate, by judges.
     return any(
         not _skipped(match) and not negated(text, match.start())
         for pattern in patterns
