@@ -8,7 +8,7 @@ import pytest
 
 from handrail.cli.rewarding.scorers import open_scorer
 from handrail.records import Check, Guardrail, Message, Playbook, SettingError, Turn
-from handrail.rewards.rules import RuleScorer
+from handrail.rewards.rules import RULES, RuleScorer
 
 BOOK = Playbook(
     guardrails=(
@@ -47,7 +47,8 @@ def test_lengths_and_draws() -> None:
 
 
 def test_rules_by_name() -> None:
-    assert open_scorer("length").name == "rule:length"
+    for name in RULES:
+        assert open_scorer(name).name == f"rule:{name}"
     assert open_scorer("reward:rule:playbook").name == "rule:playbook"
     with pytest.raises(SettingError, match="Did you mean 'playbook'"):
         open_scorer("rule:playbok")

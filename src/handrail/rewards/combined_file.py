@@ -1,8 +1,8 @@
 """A combined reward from plain data, as a YAML file holds it: read strictly.
 
 parts:
-  - {model: runs/pref, weight: 0.5}
-  - {model: runs/abs, as: probability, weight: 0.5}
+  - {model: runs/pref/final, weight: 0.5}
+  - {model: runs/abs/final, as: probability, weight: 0.5}
   - {rule: playbook, weight: 0.2}
   - {length: {over: 80, per_word: 0.01}}
   - {repetition: {n: 3, rate: 0.5}}
@@ -59,7 +59,7 @@ def combined_of(
     _only(data, FILE, where)
     entries = data.get("parts")
     if not isinstance(entries, Sequence) or isinstance(entries, str) or not entries:
-        raise _wrong(where, "parts", entries, "a list of parts", "As in - {model: runs/pref}")
+        raise _wrong(where, "parts", entries, "a list of parts", "As in - {model: runs/pref/final}")
     places = [f"{where}, parts[{n}]" for n in range(len(entries))]
     kinds = [_kind(entry, place) for entry, place in zip(entries, places, strict=True)]
     if not {"model", "rule"} & set(kinds):
@@ -162,7 +162,7 @@ def _penalty(
             raise SettingError("a length has either 'per_word' or 'per_token'", "Give one of them")
         unit = per.pop().removeprefix("per_")
         if (unit == "token") != ("tokenizer" in inner):
-            mend = "Name a model's folder, as in tokenizer: runs/pref"
+            mend = "Name a model's folder, as in tokenizer: runs/pref/final"
             raise SettingError("'per_token' and 'tokenizer' come together", mend)
         over, target = (int(numbers[k]) if k in numbers else None for k in ("over", "target"))
         rate, most = numbers[f"per_{unit}"], numbers.get("most", math.inf)

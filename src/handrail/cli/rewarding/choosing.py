@@ -114,7 +114,7 @@ def select_reward(
 ) -> Choice:
     """Compare reward models by how often they prefer what people preferred, and recommend one.
 
-    handrail.select_reward(["runs/pref", "runs/mix.yaml", "length"], "shp.jsonl").recommended
+    handrail.select_reward(["runs/pref/final", "mix.yaml", "length"], "shp.jsonl").recommended
 
     Args:
         models: names as `open_scorer` takes them (folder, hub name, combined reward's YAML file,

@@ -19,6 +19,7 @@ from handrail.cli.rewarding.eval_input import (
 from handrail.cli.rewarding.scorers import (
     LANGUAGE,
     RULE,
+    is_scores,
     kept,
     open_scorer,
     plain_name,
@@ -30,8 +31,7 @@ from handrail.rewards.evaluation import evaluate, score_model
 from handrail.rewards.measures import Gold
 from handrail.rewards.measures.scored import Reads
 from handrail.rewards.results import EvalSettings, Material, RewardEvaluation
-from handrail.rewards.rules import RULES
-from handrail.rewards.scores import FileScorer, file_scorer
+from handrail.rewards.scores import FileScorer
 
 if TYPE_CHECKING:
     from handrail.rewards.measures import Scored
@@ -64,7 +64,7 @@ def evaluate_reward(
 ) -> RewardEvaluation:
     """Measure reward models: pairs, orders, ratings, calibration, best-of-n, agreement, probes.
 
-    handrail.evaluate_reward(["runs/rm", "length"], "test.jsonl").summary()
+    handrail.evaluate_reward(["runs/rm/final", "length"], "test.jsonl").summary()
 
     Args:
         models: names as `handrail reward eval` takes them (a folder or hub name, a YAML file of a
@@ -91,7 +91,7 @@ def evaluate_reward(
     if not named:
         raise SettingError("there is no model to measure", "Name one, or a rule such as length")
     chosen = settings or EvalSettings()
-    named = [file_scorer(str(one)) if _is_scores(one) else one for one in named]
+    named = [_file_or_model(one) for one in named]
     told = progress or (lambda *_: None)
     given = _material(data, labelled, verdicts, on_error, chosen, more)
     names = _names(named, more.get("scales") or {})
@@ -112,9 +112,9 @@ def evaluate_reward(
     return evaluate(scored, given, chosen, lambda _, done, of: told("measure", done, of))
 
 
-def _is_scores(one: AnyScorer) -> bool:
-    """Whether a model is a file of scores, FILE.jsonl or FILE.jsonl:MODEL."""
-    return isinstance(one, str | Path) and ".jsonl" in Path(str(one).partition(":")[0]).suffixes
+def _file_or_model(one: AnyScorer) -> AnyScorer:
+    """The scorer of a file of scores, read before the data is; other models as they are."""
+    return open_scorer(str(one)) if isinstance(one, str | Path) and is_scores(str(one)) else one
 
 
 def _material(
@@ -152,7 +152,8 @@ def _names(models: Sequence[AnyScorer], scales: Mapping[str, str]) -> list[str]:
     Raises:
         SettingError: one model is named twice, a scale is none or for none of them.
     """
-    names = short_names([_plain(str(o)) if isinstance(o, str | Path) else o.name for o in models])
+    given = [one if isinstance(one, str | Path) else one.name for one in models]
+    names = short_names([plain_name(str(one)) for one in given])
     twice = next((n for n in names if names.count(n) > 1), None)
     if twice is not None:
         raise SettingError(f"the model '{twice}' is named twice", "Name each once")
@@ -164,20 +165,13 @@ def _names(models: Sequence[AnyScorer], scales: Mapping[str, str]) -> list[str]:
     return names
 
 
-def _plain(name: str) -> str:
-    """A model's name; "rule:random" for "random", unless there is such a folder."""
-    if name in RULES and not Path(name).exists():
-        return RULE + name
-    return plain_name(name)
-
-
 def _opener(
     one: AnyScorer, keep: str | Path | None, llm: Mapping[str, Any] | None
 ) -> Callable[[], Scorer]:
     """What opens a model; a name that cannot be one stops here, before the first is loaded."""
     if not isinstance(one, str | Path):
         return lambda: one
-    name = _plain(str(one))
+    name = plain_name(str(one))
     if name.startswith(RULE):
         scorer = open_scorer(name)
         return lambda: scorer
@@ -208,7 +202,7 @@ def _gold(gold: str | Scorer | None, turns: Sequence[Turn], told: Progress) -> G
         from handrail.world.quality import TrueQuality
 
         gold = TrueQuality("the world's quality")
-    scorer = open_scorer(_plain(gold)) if isinstance(gold, str) else gold
+    scorer = open_scorer(gold) if isinstance(gold, str) else gold
     one = score_model(scorer, turns, "", "", partial(told, "gold"))
     return Gold(scorer.name, one.scores)
 

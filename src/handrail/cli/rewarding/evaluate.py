@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
 
 @verb(
-    "handrail reward eval length --data test.jsonl --out runs/length",
-    "handrail reward eval runs/pref runs/abs length --data test.jsonl --out runs/compared",
-    "handrail reward eval runs/pref --labelled data --sets llmbar,vicuna --out runs/labelled",
-    "handrail reward eval runs/pref --data replies.jsonl --verdicts said.jsonl --out runs/agree",
+    "handrail reward eval length --data test.jsonl --out judged",
+    "handrail reward eval runs/pref/final runs/abs/final length --data test.jsonl --out compared",
+    "handrail reward eval runs/pref/final --labelled data --sets llmbar,vicuna --out labelled",
+    "handrail reward eval runs/pref/final --data replies.jsonl --verdicts said.jsonl --out agree",
     name="eval",
 )
 @click.argument("models", nargs=-1, required=True, metavar="MODEL...")

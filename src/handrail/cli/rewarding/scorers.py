@@ -21,12 +21,12 @@ def open_scorer(spec: str, open_model: OpenModel | None = None) -> Scorer:
 
     Args:
         spec: a reward model by folder or hub name; a YAML file of a combined reward (docs/
-            rewards.md); "rule:NAME" (playbook, length, shorter, random) or "length" for
-            `rule:length`; "model:NAME", a language model that grades from 1 to 10; a file of scores
-            (FILE.jsonl, or FILE.jsonl:MODEL of one that holds several models'). A leading
-            "reward:" changes nothing.
+            rewards.md); a rule as "length" or "rule:length" (playbook, length, shorter, random,
+            overlap, constant); "model:NAME", a language model that grades from 1 to 10; a file of
+            scores (FILE.jsonl, or FILE.jsonl:MODEL of one that holds several models'). A
+            leading "reward:" changes nothing.
         open_model: opens what is no rule and no combined reward, these' parts too; by default
-            `open_model` of this module.
+            it loads a trained reward model, or a language model that grades.
 
     Raises:
         HandrailError: an unknown rule, a file that is not as it should be, or a model that cannot
@@ -47,15 +47,11 @@ def open_scorer(spec: str, open_model: OpenModel | None = None) -> Scorer:
         from handrail.rewards.combined_file import combined_of
 
         return combined_of(read_config(name), name, opened, _count_tokens)
-    if ".jsonl" in name.lower():
-        from handrail.rewards.scores import file_scorer
-
-        return file_scorer(name)
     return opened(name)
 
 
 def plain_name(spec: str) -> str:
-    """A scorer's name without "reward:"; `rule:length` for "length", unless there is such a folder.
+    """A scorer's name without "reward:"; `rule:length` for "length", unless there is such a file.
 
     Raises:
         SettingError: nothing is named.
@@ -63,7 +59,9 @@ def plain_name(spec: str) -> str:
     name = spec.removeprefix("reward:")
     if not name.strip():
         raise SettingError("no scorer is named", "Name a reward model's folder, or rule:length")
-    return RULE + name if name == "length" and not Path(name).exists() else name
+    from handrail.rewards.rules import RULES
+
+    return RULE + name if name in RULES and not Path(name).exists() else name
 
 
 def short_names(names: Sequence[str]) -> list[str]:
@@ -87,7 +85,7 @@ def is_combined(name: str) -> bool:
 
 def is_scores(name: str) -> bool:
     """Whether a name is that of a file of scores, "FILE.jsonl" or "FILE.jsonl:MODEL"."""
-    return ".jsonl" in Path(name.partition(":")[0]).suffixes
+    return ".jsonl" in Path(name.partition(":")[0].lower()).suffixes
 
 
 def _open(name: str, llm: Mapping[str, Any] | None = None) -> Scorer:

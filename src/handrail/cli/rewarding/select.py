@@ -14,8 +14,8 @@ from handrail.cli.verb import on_error_option, verb
 
 
 @verb(
-    "handrail reward select runs/pref runs/abs runs/mix.yaml length --data shp.jsonl --out choice",
-    "handrail reward select runs/pref model:gpt-4o-mini --data turns.jsonl --per-category 20",
+    "handrail reward select runs/pref/final runs/abs/final mix.yaml length --data shp.jsonl",
+    "handrail reward select runs/pref/final model:gpt-4o-mini --data turns.jsonl --out choice",
     name="select",
 )
 @click.argument("models", nargs=-1, required=True, metavar="MODEL...")
@@ -58,9 +58,9 @@ def command(
 ) -> None:
     """Compare reward MODELs by how often they prefer what people preferred.
 
-    A MODEL is a folder or hub name of a reward model, a YAML file that combines several, rule:NAME
-    or length (what a model has to beat), model:NAME, a language model that grades, or a file that
-    `handrail reward score` wrote. Of each category the same questions are asked of all. The
+    A MODEL is a folder or hub name of a reward model, a YAML file that combines several, a rule
+    such as length (what a model has to beat), model:NAME, a language model that grades, or a file
+    that `handrail reward score` wrote. Of each category the same questions are asked of all. The
     recommendation is the model with the most matches, or one that cannot be told apart from it and
     is far cheaper. Scores are kept, so that a second run makes none.
     """
