@@ -122,6 +122,18 @@ def test_a_scorer_of_ones_own_with_missing_scores() -> None:
     assert mine.ratings.errors["high"].mse.n == 12  # type: ignore[union-attr]
 
 
+def test_what_is_left_out_is_told_once() -> None:
+    first, second, *rest = turns()
+    one = first.model_copy(update={"replies": first.replies[:1]})
+    bare = [reply.model_copy(update={"rank": None, "rating": None}) for reply in second.replies]
+    given = [one, second.model_copy(update={"replies": tuple(bare)}), *rest]
+    found = handrail.evaluate_reward(Model("No idea"), given, settings=QUICK, probe=False)
+    told = left_out(found)
+    assert ("prompt", "fewer than two replies have feedback that orders them", 1) in told
+    assert sum(skip.count for skip in found.skipped if skip.what == "prompt") == 1  # `one`
+    assert ("order", "mine gave a reply of the prompt no score", len(rest)) in told
+
+
 def test_several_files_are_several_sets_and_equal_turns_count_once(tmp_path: Path) -> None:
     write_jsonl(tmp_path / "a.jsonl", turns(4, "a"))
     write_jsonl(tmp_path / "b.jsonl", [*turns(3, "b"), *turns(1, "a")])

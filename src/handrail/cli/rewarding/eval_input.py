@@ -24,6 +24,8 @@ from handrail.sources.labelled import LABELLED, Labelled, present
 from handrail.sources.labelled.nouns import is_by
 
 Data = str | Path | Loaded[Turn] | Iterable[Turn]
+ONE_REPLY = "it has one reply: no pair, no order, but its rating counts"
+NO_REPLY = "it has no reply"
 
 
 def read_data(data: Sequence[Data], on_error: OnError) -> tuple[list[Turn], list[Skip], list[Skip]]:
@@ -175,10 +177,9 @@ def material_of(
     one_reply = sum(len(turn.replies) == 1 for turn in turns)
     none = sum(not turn.replies for turn in turns)
     if one_reply:
-        reason = "it has one reply: no pair, no order, but its rating counts"
-        counted.append(Skip(what="prompt", reason=reason, count=one_reply))
+        counted.append(Skip(what="prompt", reason=ONE_REPLY, count=one_reply))
     if none:
-        counted.append(Skip(what="prompt", reason="it has no reply", count=none))
+        counted.append(Skip(what="prompt", reason=NO_REPLY, count=none))
     return Material(
         turns=tuple(turns),
         labels=tuple(labels),

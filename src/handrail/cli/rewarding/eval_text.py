@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from itertools import groupby
 
 from handrail.cli.console import count, table
+from handrail.cli.rewarding.eval_input import NO_REPLY, ONE_REPLY
 from handrail.ranking import Estimate
 from handrail.records import Skip
 from handrail.rewards.measures import BestOfN, Calibration, RatingErrors
@@ -265,10 +266,11 @@ def left_out(made: RewardEvaluation) -> list[tuple[str, str, int]]:
     """What, why and how many items no figure holds; what all models share is told once."""
     first = made.models[0]
     k, p = first.kwise, first.pairs
+    alone = sum(s.count for s in made.skipped if s.reason in (ONE_REPLY, NO_REPLY))  # told there
     rows = [
         ("pair", "people put both replies level", p.gold_ties),
         ("pair", "the two replies have no feedback of one kind", p.unknown),
-        ("prompt", "fewer than two replies have feedback that orders them", k.one_reply),
+        ("prompt", "fewer than two replies have feedback that orders them", k.one_reply - alone),
         ("prompt", "people put all replies level", k.all_tied),
     ]
     rated = next((m.ratings for m in made.models if isinstance(m.ratings, RatingErrors)), None)
@@ -277,6 +279,11 @@ def left_out(made: RewardEvaluation) -> list[tuple[str, str, int]]:
     for one in made.models:
         rows += [
             ("reply", f"{one.model} gave it no score", one.unscored),
+            (
+                "order",
+                f"{one.model} gave a reply of the prompt no score",
+                one.kwise.unscored,
+            ),
             (
                 "probe",
                 f"{one.model} is a file of scores, which holds none",
