@@ -37,6 +37,8 @@ def rated(*ratings: float | None, **tags: str) -> Turn:
         ("bradley_terry", ranked(2, 2, 2), "its replies are all tied"),
         ("bradley_terry", ranked(None, None), "nothing says which of its replies is better"),
         ("bradley_terry", rated(math.nan, math.nan), "nothing says which"),
+        ("bradley_terry", ranked(1, None, 2), "it is compared with none"),
+        ("bradley_terry", rated(0.9, math.nan, 0.1), "its rating is NaN"),
         ("logistic", rated(0.5, None), "it has no rating"),
         ("mse", rated(0.5, math.nan), "its rating is NaN"),
         ("sigmoid_mse", rated(0.5, 4.0), r"its rating is outside 0\.\.1"),
@@ -57,6 +59,16 @@ def test_a_fault_stops_or_is_counted(loss: str, faulty: Turn, reason: str) -> No
     assert kept.skipped[0] is before[0]
     assert len(kept.skipped) == 3
     assert all(reply.rating != 4.0 for t in kept.records for reply in t.replies)
+
+
+def test_a_reply_in_no_pair_is_left_out_of_its_turn() -> None:
+    """The others keep their order, rank and pairs; a turn that lacks nothing is the same one."""
+    whole = ranked(2, 1, 2)
+    kept = learnable(Loaded([ranked(3, None, 1, 1), whole]), "bradley_terry", "skip")
+    assert [(r.text, r.rank) for r in kept.records[0].replies] == [("r0", 3), ("r2", 1), ("r3", 1)]
+    assert list(kept.records[0].pairs()) == [(1, 0), (2, 0)]
+    assert kept.records[1] is whole
+    assert [(s.what, s.where.endswith("replies.1")) for s in kept.skipped] == [("reply", True)]
 
 
 def test_nothing_left_is_told_with_the_first_fault() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 
 from handrail.records import Loaded, RecordError, Reply, Skip, Turn
 from handrail.records.store import OnError
@@ -16,8 +16,8 @@ PREFERENCES = "bradley_terry"
 def learnable(read: Loaded[Turn], loss: str, on_error: OnError = "stop") -> Loaded[Turn]:
     """The turns as a loss learns from them: what it cannot learn from is left out and counted.
 
-    By preferences ("bradley_terry") a turn needs a better and a worse reply; by ratings ("logistic"
-    and the others) each reply needs one in 0..1.
+    By preferences ("bradley_terry") a turn needs a better and a worse reply, and each of them
+    another one to be compared with; by ratings ("logistic" and the others) each needs one in 0..1.
 
     Raises:
         RecordError: with on_error="stop" the first fault, and how many there are; always where the
@@ -38,9 +38,10 @@ def learnable(read: Loaded[Turn], loss: str, on_error: OnError = "stop") -> Load
 
 
 def _compared(turn: Turn, skips: list[Skip]) -> Turn | None:
-    """The turn, if one of its replies is better than another."""
-    if next(turn.pairs(), None) is not None:
-        return turn
+    """The turn with the replies that are better or worse than another, if there are any."""
+    compared = {i for pair in turn.pairs() for i in pair}
+    if compared:
+        return _only(turn, compared, skips)
     if len(turn.replies) < 2:
         reason = "it has no reply" if not turn.replies else "it has one reply, and none to compare"
     elif sum(_told(reply) for reply in turn.replies) > 1:
@@ -49,6 +50,21 @@ def _compared(turn: Turn, skips: list[Skip]) -> Turn | None:
         reason = "nothing says which of its replies is better"
     skips.append(Skip(what="turn", reason=reason, where=f"turn '{turn.id}'"))
     return None
+
+
+def _only(turn: Turn, compared: Set[int], skips: list[Skip]) -> Turn:
+    """The turn with these of its replies; the others are counted."""
+    for i, reply in enumerate(turn.replies):
+        if i not in compared:
+            reason = "its rating is NaN" if _is_nan(reply.rating) else "it is compared with none"
+            skips.append(Skip(what="reply", reason=reason, where=f"turn '{turn.id}', replies.{i}"))
+    if len(compared) == len(turn.replies):
+        return turn
+    return turn.model_copy(update={"replies": tuple(turn.replies[i] for i in sorted(compared))})
+
+
+def _is_nan(rating: float | None) -> bool:
+    return rating is not None and math.isnan(rating)
 
 
 def _told(reply: Reply) -> bool:
@@ -86,7 +102,7 @@ def _fault(rating: float | None) -> str:
     """Why a rating cannot be learnt; "" where it can."""
     if rating is None:
         return "it has no rating"
-    if math.isnan(rating):
+    if _is_nan(rating):
         return "its rating is NaN"
     return "" if 0 <= rating <= 1 else f"its rating is outside {UNIT}"
 
