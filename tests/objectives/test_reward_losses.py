@@ -9,6 +9,7 @@ import pytest
 import torch
 from hypothesis import assume, given
 from hypothesis import strategies as st
+from rewardfeedbacks import feedback
 
 from handrail.objectives import REWARD_OBJECTIVES, BradleyTerry, Feedback, Rating, whole_step
 
@@ -21,32 +22,6 @@ RANKED = [
 ]
 RATED = [Rating("mse"), Rating("mse", penalty=0.5), Rating("sigmoid_mse"), Rating("logistic")]
 nan = math.nan
-
-
-def feedback(
-    scores: list[float],
-    turns: list[int] | None = None,
-    pairs: list[tuple[int, int]] | None = None,
-    ratings: list[float] | None = None,
-    weights: list[float] | None = None,
-    mismatched: list[bool] | None = None,
-) -> Feedback:
-    """Feedback with these scores, float64."""
-    n = len(scores)
-    return Feedback(
-        logps_N=torch.empty(0),
-        ref_N=None,
-        reply_N=torch.arange(n),
-        length_R=torch.ones(n, dtype=torch.long),
-        pairs_P2=torch.tensor(pairs or [], dtype=torch.long).reshape(-1, 2),
-        best_R=torch.zeros(n, dtype=torch.bool),
-        desirable_R=torch.full((n,), -1),
-        mismatched_R=torch.tensor(mismatched or [False] * n),
-        weight_R=torch.tensor(weights or [1.0] * n, dtype=torch.float64),
-        turn_R=torch.tensor(turns or [0] * n),
-        rating_R=torch.tensor(ratings or [nan] * n, dtype=torch.float64),
-        scores_R=torch.tensor(scores, dtype=torch.float64).requires_grad_(),
-    )
 
 
 def random_feedback(seed: int, n_prompts: int = 3) -> Feedback:
@@ -242,24 +217,6 @@ def test_a_rating_is_learnt_best_by_itself(loss) -> None:
         at = feedback([score], ratings=[rating])
         (gradient,) = torch.autograd.grad(Rating(loss)(at).value, at.scores_R)
         assert abs(gradient.item()) < 1e-9
-
-
-@pytest.mark.parametrize("loss", ["mse", "sigmoid_mse", "logistic"])
-def test_weights_of_replies_reach_the_loss(loss) -> None:
-    """A reply of weight 3 counts as three equal ones, and one of weight 0 as none."""
-    ratings, scores = [0.1, 0.9, 0.5], [0.3, -0.2, 4.0]
-    weighted = Rating(loss)(feedback(scores, ratings=ratings, weights=[3.0, 1.0, 0.0]))
-    repeated = Rating(loss)(feedback([0.3, 0.3, 0.3, -0.2], ratings=[0.1, 0.1, 0.1, 0.9]))
-    assert weighted.value.item() == pytest.approx(repeated.value.item())
-
-
-def test_a_weight_of_a_prompt_counts_it_more_often() -> None:
-    turns, pairs = [0, 0, 1, 1], [(0, 1), (2, 3)]
-    twice = BradleyTerry()(
-        feedback([1.0, 0.0, 0.0, 2.0], turns, pairs, weights=[2.0, 2.0, 1.0, 1.0])
-    )
-    expected = (2 * math.log1p(math.exp(-1)) + math.log1p(math.exp(2))) / 3
-    assert twice.value.item() == pytest.approx(expected)
 
 
 def test_a_constant_changes_no_preference() -> None:
