@@ -29,10 +29,10 @@ from handrail.cli.llm import open_model, open_sampler
 from handrail.cli.peek import record_text
 from handrail.cli.planning import Plan, power
 from handrail.cli.ranking import Ranked, rank
-from handrail.cli.rewarding.choosing import select_reward
-from handrail.cli.rewarding.eval_work import evaluate_reward
+from handrail.cli.rewarding.evaluating import evaluate_reward
 from handrail.cli.rewarding.preparing import open_augmenter, prepare_rewards
 from handrail.cli.rewarding.scoring import score_replies
+from handrail.cli.rewarding.selecting import select_reward
 from handrail.cli.rewarding.training import train_reward
 from handrail.cli.runs import list_recipes, recipe_settings, report, run
 from handrail.records import (

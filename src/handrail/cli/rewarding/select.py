@@ -66,7 +66,7 @@ def command(
     """
     from handrail.cli import api
     from handrail.cli.files import read_turns
-    from handrail.cli.rewarding.choosing import default_scores
+    from handrail.cli.rewarding.selecting import default_scores
 
     llm = given_llm(options)
     folder = None if no_scores else scores or default_scores()

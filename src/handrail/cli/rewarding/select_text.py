@@ -10,7 +10,7 @@ from handrail.reports.numbers import DASH, compact, percent, points, span
 from handrail.reports.tables import console_table
 
 if TYPE_CHECKING:
-    from handrail.cli.rewarding.choosing import Choice
+    from handrail.cli.rewarding.selecting import Choice
     from handrail.rewards.costs import Cost
     from handrail.rewards.selection import Candidate, MatchTable
 

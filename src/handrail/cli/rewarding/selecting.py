@@ -66,13 +66,13 @@ class Choice:
 
     def summary(self) -> dict[str, Any]:
         """All figures as plain data."""
-        from handrail.cli.rewarding.choice_text import summary_of
+        from handrail.cli.rewarding.select_text import summary_of
 
         return summary_of(self)
 
     def text(self) -> str:
         """Tables and the recommendation, for a reader."""
-        from handrail.cli.rewarding.choice_text import text_of
+        from handrail.cli.rewarding.select_text import text_of
 
         return text_of(self)
 
@@ -82,7 +82,7 @@ class Choice:
         Raises:
             RunError: one cannot be written.
         """
-        from handrail.cli.rewarding.choice_page import page_of
+        from handrail.cli.rewarding.select_page import page_of
         from handrail.reports.page import write_report
 
         folder = Path(folder)

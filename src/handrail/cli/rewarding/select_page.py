@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from handrail.cli.rewarding.choice_text import (
+from handrail.cli.rewarding.select_text import (
     COST_COLUMNS,
     behind,
     cost_cells,
@@ -20,7 +20,7 @@ from handrail.reports.numbers import DASH, percent, points, share_text, span
 from handrail.reports.page import Report
 
 if TYPE_CHECKING:
-    from handrail.cli.rewarding.choosing import Choice
+    from handrail.cli.rewarding.selecting import Choice
 
 
 def page_of(choice: Choice, command: str = "") -> Report:
