@@ -41,7 +41,8 @@ from handrail.records.protocols import (
     SamplingParams,
     Scorer,
 )
-from handrail.records.scoring import score_each
+from handrail.records.ratings import as_rating, sigmoid
+from handrail.records.scoring import called, score_each
 from handrail.records.store import Loaded, atomic_write, read_jsonl, write_jsonl
 from handrail.records.types import (
     Conversation,
@@ -105,13 +106,16 @@ __all__ = [
     "Usage",
     "Verdict",
     "When",
+    "as_rating",
     "assess_each",
     "atomic_write",
+    "called",
     "content_id",
     "nearest",
     "no_assessment",
     "read_jsonl",
     "score_each",
+    "sigmoid",
     "unknown_setting",
     "write_jsonl",
 ]

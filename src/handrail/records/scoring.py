@@ -1,8 +1,9 @@
-"""Many replies scored: at once by a scorer that can, else one by one."""
+"""Many replies scored, at once by a scorer that can, else one by one; what models are called."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from handrail.records.asked import AskProgress
 from handrail.records.protocols import BatchScorer, Scorer
@@ -21,3 +22,9 @@ def score_each(
         if progress is not None:
             progress(len(scores), len(replies))
     return scores
+
+
+def called(model: str | Path) -> str:
+    """How reports call a model: by the last part of its path, a run's `final` folder by its run."""
+    path = Path(model)
+    return (path.parent.name if path.name == "final" else "") or path.name or str(model)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from handrail.records import ModelError, Scorer, SettingError, Turn
+from handrail.records import ModelError, Scorer, SettingError, Turn, called
 
 if TYPE_CHECKING:
     from handrail.rewards.kept import KeptScorer
@@ -69,13 +69,8 @@ def short_names(names: Sequence[str]) -> list[str]:
 
     A training's `final` folder is called by its run.
     """
-    short = [name if name.startswith((RULE, LANGUAGE)) else _last(name) for name in names]
+    short = [name if name.startswith((RULE, LANGUAGE)) else called(name) for name in names]
     return short if len(set(short)) == len(short) else list(names)
-
-
-def _last(name: str) -> str:
-    path = Path(name)
-    return (path.parent.name if path.name == "final" else path.name) or name
 
 
 def is_combined(name: str) -> bool:

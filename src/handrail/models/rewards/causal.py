@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from functools import cached_property
-from pathlib import Path
 from typing import Any, ClassVar
 
 import torch
@@ -17,7 +16,7 @@ from handrail.models.rewards.base import RewardModel
 from handrail.models.rewards.rows import Pair, rows_of
 from handrail.models.settings import ModelSettings
 from handrail.models.whole import check_tokenizer, quietly, read_weights
-from handrail.records import AskProgress, ModelError, Turn
+from handrail.records import AskProgress, ModelError, Turn, called
 from handrail.trees import Forest, Renderer, TreeBatch, TreeSettings, build_trees
 
 HEAD = "score"  # what transformers calls the head of its classifiers of decoders
@@ -144,7 +143,7 @@ def open_causal(where: str, name: str, settings: ModelSettings, new: bool) -> Ca
         for parameter in model.base_model.parameters():
             parameter.data = parameter.data.to(torch.bfloat16)
     wrapped = prepared(model, tokenizer, settings, head=(HEAD,))
-    made = CausalReward(wrapped, tokenizer, settings, Path(name).name)
+    made = CausalReward(wrapped, tokenizer, settings, called(name))
     _set_padding(made)
     return made
 

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import cached_property
 from itertools import groupby, pairwise
-from pathlib import Path
 from typing import ClassVar
 
 import torch
@@ -19,7 +18,7 @@ from handrail.models.rewards.heads import FORMER_HEADS, head_of, own_weights
 from handrail.models.rewards.padding import alike, batches
 from handrail.models.settings import ModelSettings
 from handrail.models.whole import check_tokenizer, quietly, read_weights
-from handrail.records import AskProgress, ModelError, SettingError, Turn
+from handrail.records import AskProgress, ModelError, SettingError, Turn, called
 from handrail.trees import (
     Branch,
     Forest,
@@ -259,6 +258,6 @@ def open_encoder(where: str, name: str, settings: ModelSettings, new: bool) -> E
     if any(".pooler." in key for key in lacking):
         beside.add("pooler")
     wrapped = prepared(model, tokenizer, settings, head=tuple(sorted(beside)))
-    made = EncoderReward(wrapped, tokenizer, settings, Path(name).name)
+    made = EncoderReward(wrapped, tokenizer, settings, called(name))
     _ = made.renderer  # a tokenizer that cannot serve is told now
     return made
