@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from handrail.records import AskProgress, Message, SettingError, Turn
-from handrail.rewards.combine import sigmoid
+from handrail.records import AskProgress, Message, SettingError, Turn, sigmoid
 
 
 @dataclass

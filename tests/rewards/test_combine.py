@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from handrail.records import BatchScorer, HandrailError, RecordError, SettingError
-from handrail.rewards.combine import CombinedReward, Part, sigmoid
+from handrail.records import BatchScorer, HandrailError, RecordError, SettingError, sigmoid
+from handrail.rewards.combine import CombinedReward, Part
 from handrail.rewards.moments import Moments
 from handrail.rewards.penalties import LengthPenalty, RepetitionPenalty
 from handrail.rewards.rules import RuleScorer

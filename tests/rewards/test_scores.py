@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from handrail.records import Message, RecordError, Reply, SettingError, Turn, write_jsonl
+from handrail.rewards.combine import CombinedReward, Part
+from handrail.rewards.evaluation import scale_of_model
 from handrail.rewards.scores import file_scorer, read_scores, scored_reply
 
 TURN = Turn(
@@ -17,11 +19,13 @@ TURN = Turn(
 )
 
 
-def written(path: Path, models: tuple[str, ...] = ("rm",)) -> Path:
+def written(
+    path: Path, models: tuple[str, ...] = ("rm",), trained_with: str = "rating/mse"
+) -> Path:
     values = (1.5, math.nan)
     write_jsonl(
         path,
-        [scored_reply(TURN, i, values[i], m, "rating/mse") for m in models for i in range(2)],
+        [scored_reply(TURN, i, values[i], m, trained_with) for m in models for i in range(2)],
     )
     return path
 
@@ -57,3 +61,31 @@ def test_a_file_of_another_kind_is_refused(tmp_path: Path) -> None:
         read_scores(tmp_path / "turns.jsonl")
     with pytest.raises(RecordError, match="no line of this file is a score"):
         read_scores(tmp_path / "turns.jsonl", "skip")
+
+
+@pytest.mark.parametrize(
+    ("trained_with", "rating", "scale"),
+    [
+        ("rating/mse", 1.5, "rating"),
+        ("rating/logistic", 0.817574, "rating"),
+        ("rating/sigmoid_mse", 0.817574, "rating"),
+        ("", 0.817574, "preference"),  # nobody knows: the user's word counts
+        ("bradley_terry", None, "preference"),
+        ("combined", None, "order"),
+        ("rule", None, "order"),
+    ],
+)
+def test_a_file_is_read_as_its_model_would_be(
+    trained_with: str, rating: float | None, scale: str, tmp_path: Path
+) -> None:
+    scorer = file_scorer(str(written(tmp_path / "s.jsonl", trained_with=trained_with)))
+    assert scale_of_model(scorer)[0] == scale
+    if rating is None:
+        with pytest.raises(SettingError, match=f"no ratings: it was trained with '{trained_with}'"):
+            Part(scorer, reads="probability")
+        return
+    mixed = CombinedReward([Part(scorer, reads="probability")])
+    one, none = mixed.score(TURN, ["a", "b"])
+    assert one == pytest.approx(rating, abs=1e-6)
+    assert math.isnan(none)
+    assert scale_of_model(mixed)[0] == "order"

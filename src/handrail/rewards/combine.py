@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, ClassVar, Literal, get_args
 
 from handrail.records import (
     AskProgress,
@@ -16,20 +16,16 @@ from handrail.records import (
     SettingError,
     Skip,
     Turn,
+    as_rating,
     nearest,
     score_each,
+    sigmoid,
 )
 from handrail.rewards.moments import Moments, read_moments, write_moments
 from handrail.rewards.penalties import Penalty
 
 As = Literal["score", "logit", "probability"]
 Replies = Sequence[tuple[Turn, str]]
-
-
-def sigmoid(score: float) -> float:
-    """The probability of log-odds; NaN stays NaN."""
-    low = math.exp(-abs(score)) if not math.isnan(score) else score
-    return 1 / (1 + low) if score >= 0 else low / (1 + low)
 
 
 @dataclass(frozen=True)
@@ -82,8 +78,10 @@ class Part:
             return math.nan
         if self.reads != "probability":
             return score
-        own = getattr(self.scorer, "probability", None) if self._trained else None
-        return sigmoid(score) if own is None else float(own(score))
+        if not self._trained:
+            return sigmoid(score)
+        own = getattr(self.scorer, "probability", None)
+        return as_rating(score, self._trained, self.told) if own is None else float(own(score))
 
 
 @dataclass(frozen=True)
@@ -122,6 +120,7 @@ class CombinedReward:
     clip: float | None = None
     name: str = "combined"
     frozen: bool = False
+    trained_with: ClassVar[str] = "combined"  # its scores claim an order
     moments: dict[str, Moments] = field(init=False)
     missing: Counter[str] = field(init=False, default_factory=Counter)
 

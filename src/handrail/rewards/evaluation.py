@@ -10,9 +10,8 @@ from typing import get_args
 import numpy as np
 
 from handrail.ranking import Resampling
-from handrail.records import AskProgress, Scorer, SettingError, Skip, Turn, nearest
+from handrail.records import AskProgress, Scorer, SettingError, Skip, Turn, nearest, sigmoid
 from handrail.rewards import measures as m
-from handrail.rewards.combine import sigmoid
 from handrail.rewards.measures.scored import Reads, prompt_of, ratings_of, set_of
 from handrail.rewards.results import (
     Compared,

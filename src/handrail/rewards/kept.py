@@ -12,12 +12,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from handrail.records import AskProgress, SettingError, Turn, score_each
-from handrail.rewards.combine import sigmoid
+from handrail.records import AskProgress, Turn, as_rating, score_each
 from handrail.rewards.costs import Cost, Opened
 
 Replies = Sequence[tuple[Turn, str]]
-BOUNDED = ("rating/logistic", "rating/sigmoid_mse")  # through a sigmoid, a score is a rating
 FIRST, MOST, EVERY_S = 16, 4096, 5.0  # replies of a first chunk, of any; seconds of a chunk
 
 
@@ -97,15 +95,7 @@ class KeptScorer:
         Raises:
             SettingError: the model did not learn ratings.
         """
-        if self.trained_with in BOUNDED:
-            return sigmoid(score)
-        if self.trained_with == "rating/mse":
-            return score
-        raise SettingError(
-            f"the scores of '{self.name}' are no ratings: it was trained with "
-            f"'{self.trained_with}'",
-            "Read them as 'score', or name a model that learnt ratings",
-        )
+        return as_rating(score, self.trained_with, self.name)
 
     def close(self) -> None:
         """Let go of the scorer and its memory; a score that is missing opens it again."""

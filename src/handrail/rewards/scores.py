@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pydantic import Field
 
-from handrail.records import RecordError, SettingError, Turn
+from handrail.records import RecordError, SettingError, Turn, as_rating
 from handrail.records.store import OnError, read_jsonl
 from handrail.records.types import Noun
 
@@ -57,6 +57,14 @@ class FileScorer:
             RecordError: the file does not hold the reply.
         """
         return [self._score(turn, reply) for reply in replies]
+
+    def probability(self, score: float) -> float:
+        """A raw score as a rating in 0..1.
+
+        Raises:
+            SettingError: the model did not learn ratings.
+        """
+        return as_rating(score, self.trained_with, self.name)
 
     def _score(self, turn: Turn, reply: str) -> float:
         try:

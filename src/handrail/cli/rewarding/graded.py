@@ -16,6 +16,8 @@ class GradedScorer:
     Grades are few, so that many replies tie.
     """
 
+    trained_with = "grades"  # as a reward model says it: its scores claim an order
+
     def __init__(self, model: LanguageModel, prompts: Prompts | None = None) -> None:
         self.model, self.name = model, f"model:{model.name}"
         self.errors: list[JudgeError] = []

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from abc import abstractmethod
 from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar
@@ -11,11 +10,9 @@ from torch import Tensor, nn
 
 from handrail.models.settings import ModelSettings
 from handrail.models.trained import Trained
-from handrail.records import AskProgress, SettingError, Turn
+from handrail.records import AskProgress, Turn, as_rating
 from handrail.trees import Forest, TreeBatch, TreeSettings
 
-# What a model was trained with whose score, through a sigmoid, is a rating in 0..1.
-BOUNDED = ("rating/logistic", "rating/sigmoid_mse")
 _NOTE = "handrail_reward"  # where the saved config says how the model was trained
 
 
@@ -72,13 +69,4 @@ class RewardModel(Trained):
         Raises:
             SettingError: the model learnt preferences, whose scores have no zero of their own.
         """
-        if self.trained_with in BOUNDED:
-            low = math.exp(-abs(score))
-            return 1 / (1 + low) if score >= 0 else low / (1 + low)
-        if self.trained_with == "rating/mse":
-            return score
-        raise SettingError(
-            f"the scores of '{self.name}' are no ratings: it was trained with "
-            f"'{self.trained_with or 'nobody said what'}'",
-            "Use its raw scores, or a model that learnt ratings",
-        )
+        return as_rating(score, self.trained_with, self.name)
