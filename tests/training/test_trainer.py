@@ -36,7 +36,7 @@ def settings(**changes):
 @pytest.mark.parametrize("name", sorted(OBJECTIVES))
 @pytest.mark.parametrize("mode", ["full", "lora"])
 def test_every_objective_learns_its_data(name: str, mode: str, tmp_path: Path) -> None:
-    many = settings(epochs=4, learning_rate=5e-3, schedule="constant")
+    many = settings(epochs=4, learning_rate=5e-3, schedule="constant", checkpoint_every=100)
     result = train(policy(mode), FOREST, OBJECTIVES[name](), many, tmp_path)
     lines = read_metrics(result.metrics_path)
     assert [line["step"] for line in lines] == list(range(1, result.steps + 1))

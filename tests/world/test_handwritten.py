@@ -91,6 +91,7 @@ def _turn(scene: dict) -> Turn:
     return Turn(playbook=Playbook(guardrails=rules), context=context)
 
 
+@lru_cache
 def read(names: tuple[str, ...]) -> list[Labelled]:
     """All labelled replies of the named files, in order."""
     labelled = []
