@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from handrail.cli.console import Console, count
-from handrail.cli.verb import assignments, on_error_option, set_option, verb
+from handrail.cli.verb import assignments, training_options, verb
 
 
 @verb(
@@ -28,15 +28,7 @@ from handrail.cli.verb import assignments, on_error_option, set_option, verb
     help="What is learnt from the replies' feedback.",
 )
 @click.option("--model", default="world", show_default=True, help="Hub name or folder, or 'world'.")
-@click.option("--out", type=click.Path(path_type=Path), help="Run folder.  [default: runs/NAME]")
-@click.option(
-    "eval_file",
-    "--eval",
-    help="Turns to evaluate the loss on; the settings eval_every and patience need them.",
-)
-@click.option("--config", type=click.Path(path_type=Path), help="Settings as a YAML file.")
-@set_option
-@on_error_option
+@training_options
 @click.option("--list-settings", is_flag=True, help="List the settings of the objective and stop.")
 def command(
     console: Console,

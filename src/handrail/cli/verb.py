@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
@@ -99,6 +100,24 @@ style_option = click.option(
     show_default=True,
     help="Of the prompts; chat is the tokenizer's template, auto what the model's folder states.",
 )
+
+
+_OUT = "Run folder.  [default: runs/NAME]"
+_EVAL = "Turns to evaluate the loss on; the settings eval_every and patience need them."
+
+
+def training_options(function: F) -> F:
+    """The options that every training has: --out, --eval, --config, --set and --on-error."""
+    options = (
+        click.option("--out", type=click.Path(path_type=Path), help=_OUT),
+        click.option("eval_file", "--eval", help=_EVAL),
+        click.option("--config", type=click.Path(path_type=Path), help="Settings as a YAML file."),
+        set_option,
+        on_error_option,
+    )
+    for option in reversed(options):
+        function = option(function)
+    return function
 
 
 def assignments(pairs: Sequence[str]) -> dict[str, Any]:

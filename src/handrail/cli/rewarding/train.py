@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from handrail.cli.console import Console
-from handrail.cli.verb import assignments, on_error_option, set_option, verb
+from handrail.cli.verb import assignments, training_options, verb
 
 
 @verb(
@@ -35,15 +35,7 @@ from handrail.cli.verb import assignments, on_error_option, set_option, verb
     help="A language model or an encoder (hub name, folder, or 'world'), or a reward model's "
     "folder to go on with.",
 )
-@click.option("--out", type=click.Path(path_type=Path), help="Run folder.  [default: runs/NAME]")
-@click.option(
-    "eval_file",
-    "--eval",
-    help="Turns to evaluate the loss on; the settings eval_every and patience need them.",
-)
-@click.option("--config", type=click.Path(path_type=Path), help="Settings as a YAML file.")
-@set_option
-@on_error_option
+@training_options
 @click.option("--list-settings", is_flag=True, help="List the settings of the loss and stop.")
 def command(
     console: Console,
