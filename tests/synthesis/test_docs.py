@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
+from tests.blocks import run_block
 from tests.test_readme import BLOCK
 
 PAGE = Path(__file__).parents[2] / "docs" / "synthesis.md"
@@ -24,13 +22,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize("number", range(len(BLOCKS)))
 def test_block(number: int, folder: Path) -> None:
     kind, code = BLOCKS[number]
-    scripts = Path(sys.executable).parent
-    env = os.environ | {"PATH": f"{scripts}{os.pathsep}{os.environ['PATH']}"}
-    line = ["bash", "-euo", "pipefail", "-c"] if kind == "bash" else [sys.executable, "-c"]
-    done = subprocess.run(
-        [*line, code], cwd=folder, env=env, capture_output=True, text=True, timeout=300
-    )
-    assert done.returncode == 0, done.stderr[-2000:]
+    run_block(kind, code, folder)
 
 
 def test_the_page_has_blocks() -> None:
