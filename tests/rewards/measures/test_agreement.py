@@ -44,6 +44,15 @@ def test_votes_become_one_answer() -> None:
     assert labels_of(verdicts, turns(4), "other") == []
 
 
+def test_a_verdict_on_a_system_with_several_replies_tells_no_pair() -> None:
+    twice = turn("t0", authors=["x", "y", "x"])
+    (labels,) = labels_of([said("t0", A), said("t1", A)], [twice, turn("t1", authors=["x", "y"])])
+    assert labels.pairs == ((1, 0, 1),)
+    assert [(s.reason, s.count) for s in labels.skipped] == [
+        ("the turn has several replies by one of the two systems", 1)
+    ]
+
+
 def test_both_tie_policies_by_hand() -> None:
     outcomes = [A, A, B, TIE, TIE, A]
     (labels,) = labels_of([said(f"t{i}", o) for i, o in enumerate(outcomes)], turns(6))

@@ -44,6 +44,7 @@ def labels_of(
             more vote.
     """
     place = {turn.id: t for t, turn in enumerate(turns)}
+    authors = [Counter(r.author for r in turn.replies) for turn in turns]
     author = [{r.author: i for i, r in enumerate(turn.replies)} for turn in turns]
     votes: dict[str, dict[tuple[int, int, int], Counter[str]]] = {}
     lost: Counter[tuple[str, str]] = Counter()
@@ -58,6 +59,9 @@ def labels_of(
         i, j = author[t].get(one.a), author[t].get(one.b)
         if i is None or j is None:
             lost[judge, "the turn has no reply by one of the two systems"] += 1
+            continue
+        if max(authors[t][one.a], authors[t][one.b]) > 1:
+            lost[judge, "the turn has several replies by one of the two systems"] += 1
             continue
         said = one if i < j else one.swap()
         key = (t, min(i, j), max(i, j))
