@@ -43,7 +43,10 @@ def test_impossible_penalties() -> None:
     for given_ in ({}, {"over": 1, "target": 1}, {"over": -1}):
         with pytest.raises(SettingError):
             LengthPenalty(0.1, **given_)
-    with pytest.raises(SettingError, match="'rate' of a penalty"):
-        LengthPenalty(0, over=1)
+    for rate in (0, -1, float("nan"), float("inf")):  # infinity times no word too many is NaN
+        with pytest.raises(SettingError, match="'rate' of a penalty"):
+            LengthPenalty(rate, over=1)
+        with pytest.raises(SettingError, match="'rate' of a penalty"):
+            RepetitionPenalty(rate)
     with pytest.raises(SettingError, match="n-grams of 0 words"):
         RepetitionPenalty(n=0)

@@ -99,5 +99,5 @@ class RepetitionPenalty:
 
 
 def _positive(name: str, value: float) -> None:
-    if not value > 0:
+    if not value > 0 or (name == "rate" and math.isinf(value)):
         raise SettingError(f"'{name}' of a penalty is {value}", "Give a number above 0")
