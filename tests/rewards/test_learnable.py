@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from handrail.records import Loaded, Message, RecordError, Reply, Skip, Turn
+from handrail.records import Loaded, Message, RecordError, Reply, SettingError, Skip, Turn
 from handrail.rewards.learnable import learnable
+from handrail.rewards.measures.scored import ratings_of
 
 ASKED = (Message(role="user", content="hello"),)
 RATINGS = st.none() | st.just(math.nan) | st.floats(-1, 2)
@@ -82,6 +83,14 @@ def test_ratings_on_another_scale_are_refused_whatever_they_are(on_error: str) -
         learnable(Loaded([rated(1.0, scale="1..5")]), "logistic", on_error)  # type: ignore[arg-type]
     assert "reward prepare" in caught.value.mend
     assert learnable(Loaded([rated(1.0, scale="0..1")]), "logistic").records
+
+
+def test_a_scale_that_is_none_names_the_turn() -> None:
+    odd = rated(0.5, scale="good")
+    with pytest.raises(SettingError, match=rf"turn '{odd.id}', tags.scale: 'good' is no scale"):
+        learnable(Loaded([odd]), "logistic")
+    with pytest.raises(SettingError, match=rf"turn '{odd.id}', tags.scale: 'good' is no scale"):
+        ratings_of([odd])
 
 
 @given(st.lists(st.lists(RATINGS, max_size=4), min_size=1, max_size=5))

@@ -8,16 +8,18 @@ from collections.abc import Sequence, Set
 from handrail.records import Loaded, RecordError, Reply, Skip, Turn
 from handrail.records.store import OnError
 from handrail.rewards.rated import SKIPPING, UNIT
-from handrail.rewards.scales import Scale
+from handrail.rewards.scales import Scale, stated_scale
 
 PREFERENCES = "bradley_terry"
+_UNIT = Scale.parse(UNIT)
 
 
 def learnable(read: Loaded[Turn], loss: str, on_error: OnError = "stop") -> Loaded[Turn]:
     """The turns as a loss learns from them: what it cannot learn from is left out and counted.
 
-    By preferences ("bradley_terry") a turn needs a better and a worse reply, and each of them
-    another one to be compared with; by ratings ("logistic" and the others) each needs one in 0..1.
+    By preferences ("bradley_terry") a turn needs a better and a worse reply, and each reply
+    one that it is better or worse than; by ratings ("logistic" and the others) each needs one in
+    0..1.
 
     Raises:
         RecordError: with on_error="stop" the first fault, and how many there are; always where the
@@ -74,10 +76,10 @@ def _told(reply: Reply) -> bool:
 
 def _rated(turn: Turn, skips: list[Skip]) -> Turn | None:
     """The turn with its rated replies, if there are any."""
-    stated = turn.tags.get("scale", UNIT)
-    if stated != UNIT and Scale.parse(stated) != Scale.parse(UNIT):
+    stated = stated_scale(turn)
+    if stated != _UNIT:
         raise RecordError(
-            f"its ratings are on the scale {stated}, and are learnt on {UNIT}",
+            f"its ratings are on the scale {stated.name}, and are learnt on {UNIT}",
             "Bring them there with `handrail reward prepare` (handrail.prepare_rewards in Python)",
             f"turn '{turn.id}'",
         )

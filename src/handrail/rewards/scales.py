@@ -48,6 +48,19 @@ class Scale:
         return (value - self.low) / (self.high - self.low)
 
 
+def stated_scale(turn: Turn, unstated: Scale | None = None) -> Scale:
+    """The scale that a turn's tag states; `unstated`, or 0..1, where it has none.
+
+    Raises:
+        SettingError: the tag is no scale; names the turn.
+    """
+    text = turn.tags.get("scale", "")
+    try:
+        return Scale.parse(text) if text else unstated or Scale.parse(UNIT)
+    except SettingError as error:
+        raise SettingError(error.problem, error.mend, f"turn '{turn.id}', tags.scale") from None
+
+
 def rate_by_scale(
     turns: Iterable[Turn],
     scale: str | Scale | None = None,
@@ -105,16 +118,12 @@ def _scales(turns: Sequence[Turn], given: Scale | None) -> dict[str, Scale]:
         text = turn.tags.get("scale", "")
         if text in scales:
             continue
-        where = f"turn '{turn.id}', tags.scale"
-        try:
-            stated = Scale.parse(text) if text else given or Scale.parse(UNIT)
-        except SettingError as error:
-            raise SettingError(error.problem, error.mend, where) from None
+        stated = stated_scale(turn, given)
         if given not in (None, stated):
             raise SettingError(
                 f"the turn states the scale {stated.name}, not {given.name}",
                 "Leave the scale out, or mend the turn's tag",
-                where,
+                f"turn '{turn.id}', tags.scale",
             )
         scales[text] = stated
     return scales

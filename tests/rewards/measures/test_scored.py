@@ -25,6 +25,8 @@ def test_pairs_are_those_of_the_turn_with_ties_and_unknowns_apart() -> None:
     assert [(i, j) for i, j, what in found if what == "better"] == sorted(one.pairs())
     assert [(i, j) for i, j, what in found if what == "tie"] == [(1, 2)]
     assert [(i, j) for i, j, what in found if what == "unknown"] == [(0, 3), (1, 3), (2, 3)]
+    no_number = list(gold_pairs(turn("b", (), [0.5, NAN, 0.5])))
+    assert no_number == [(0, 1, "unknown"), (0, 2, "tie"), (1, 2, "unknown")]
 
 
 def test_gold_is_the_first_kind_of_feedback_that_two_replies_have() -> None:
@@ -36,6 +38,7 @@ def test_gold_is_the_first_kind_of_feedback_that_two_replies_have() -> None:
     replies = (Reply(text="x", desirable=True), Reply(text="y", desirable=False))
     assert gold_values(Turn(replies=replies))[1].tolist() == [1.0, 0.0]
     assert gold_values(turn("a", [1], [0.5]))[0] == "none"
+    assert gold_values(turn("a", (), [0.5, NAN]))[0] == "none"
 
 
 def test_ratings_are_brought_to_the_unit_and_those_off_their_scale_counted() -> None:

@@ -16,7 +16,7 @@ import numpy as np
 
 from handrail.ranking.estimates import Floats
 from handrail.records import AskProgress, RecordError, Reply, Scorer, Skip, Turn, score_each
-from handrail.rewards.scales import Scale
+from handrail.rewards.scales import stated_scale
 
 Reads = Literal["preference", "rating", "order"]
 GoldKind = Literal["rank", "rating", "desirable", "none"]
@@ -82,9 +82,9 @@ def gold_pairs(turn: Turn) -> Iterator[tuple[int, int, Literal["better", "tie", 
 
 
 def _comparable(a: Reply, b: Reply) -> bool:
-    """Whether both have feedback of one kind, so that a missing order is a tie."""
+    """Whether both have feedback of one kind (NaN is none), so that a missing order is a tie."""
     return any(
-        x is not None and y is not None
+        x is not None and y is not None and not (math.isnan(x) or math.isnan(y))
         for x, y in ((a.rank, b.rank), (a.desirable, b.desirable), (a.rating, b.rating))
     )
 
@@ -100,8 +100,9 @@ def gold_values(turn: Turn) -> tuple[GoldKind, Floats]:
         ("desirable", [None if r.desirable is None else float(r.desirable) for r in turn.replies]),
     )
     for kind, values in columns:
-        if sum(v is not None for v in values) >= 2:
-            return kind, np.array([np.nan if v is None else v for v in values], np.float64)
+        gold_K = np.array([np.nan if v is None else v for v in values], np.float64)
+        if (~np.isnan(gold_K)).sum() >= 2:
+            return kind, gold_K
     return "none", np.full(len(turn.replies), np.nan)
 
 
@@ -114,7 +115,7 @@ def rating_of(turn: Turn, reply: Reply, label: str = "quality") -> float | None:
         SettingError: the turn's tag "scale" is none.
     """
     if reply.rating is not None:
-        value = Scale.parse(turn.tags.get("scale", "0..1")).unit(reply.rating)
+        value = stated_scale(turn).unit(reply.rating)
         return float("nan") if value is None else value
     return reply.labels.get(label)
 
