@@ -6,22 +6,16 @@ only under `make test-slow`.
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from tests.blocks import BLOCK, run_block
+
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
-BLOCK = re.compile(
-    r"(?:<!-- (?P<mark>skip|slow): (?P<why>[^>]+) -->\n)?"
-    r"```(?P<kind>bash|python)\n(?P<code>.*?)```",
-    re.DOTALL,
-)
 
 
 @dataclass(frozen=True)
@@ -58,16 +52,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("block", cases())
-def test_block(block: Block, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    if block.kind == "python":  # in this process, which has loaded the libraries already
-        monkeypatch.chdir(folder)
-        exec(block.code, {"__name__": "__main__"})
-        return
-    scripts = Path(sys.executable).parent
-    env = os.environ | {"PATH": f"{scripts}{os.pathsep}{os.environ['PATH']}"}
-    line = ["bash", "-euo", "pipefail", "-c", block.code]
-    done = subprocess.run(line, cwd=folder, env=env, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr[-2000:]
+def test_block(block: Block, folder: Path) -> None:
+    run_block(block.kind, block.code, folder)
 
 
 def test_every_fence_is_a_block_or_has_another_language() -> None:

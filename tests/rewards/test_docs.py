@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.blocks import run_block
-from tests.test_readme import BLOCK
+from tests.blocks import BLOCK, run_block
 
 PAGE = Path(__file__).parents[2] / "docs" / "rewards.md"
 TEXT = PAGE.read_text("utf-8")
@@ -20,8 +19,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("number", range(len(BLOCKS)))
-def test_block(number: int, folder: Path) -> None:
+def test_block(number: int, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     kind, code = BLOCKS[number]
+    monkeypatch.setenv("XDG_CACHE_HOME", str(folder / "cache"))  # scores are kept in it
     printed = run_block(kind, code, folder)
     if "reward prepare" in code:
         # What the page shows under the command is what it prints, up to where it is cut.

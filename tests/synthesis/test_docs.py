@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.blocks import run_block
-from tests.test_readme import BLOCK
+from tests.blocks import BLOCK, run_block
 
 PAGE = Path(__file__).parents[2] / "docs" / "synthesis.md"
 FOUND = list(BLOCK.finditer(PAGE.read_text("utf-8")))
