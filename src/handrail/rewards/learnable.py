@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence, Set
 
-from handrail.records import Loaded, RecordError, Reply, Skip, Turn
+from handrail.records import Loaded, RecordError, Skip, Turn
 from handrail.records.store import OnError
-from handrail.rewards.rated import SKIPPING, UNIT
+from handrail.rewards.rated import SKIPPING, UNIT, is_judged
 from handrail.rewards.scales import Scale, stated_scale
 
 PREFERENCES = "bradley_terry"
@@ -46,7 +46,7 @@ def _compared(turn: Turn, skips: list[Skip]) -> Turn | None:
         return _only(turn, compared, skips)
     if len(turn.replies) < 2:
         reason = "it has no reply" if not turn.replies else "it has one reply, and none to compare"
-    elif sum(_told(reply) for reply in turn.replies) > 1:
+    elif sum(map(is_judged, turn.replies)) > 1:
         reason = "its replies are all tied"
     else:
         reason = "nothing says which of its replies is better"
@@ -67,11 +67,6 @@ def _only(turn: Turn, compared: Set[int], skips: list[Skip]) -> Turn:
 
 def _is_nan(rating: float | None) -> bool:
     return rating is not None and math.isnan(rating)
-
-
-def _told(reply: Reply) -> bool:
-    rated = reply.rating is not None and math.isfinite(reply.rating)
-    return rated or reply.rank is not None or reply.desirable is not None
 
 
 def _rated(turn: Turn, skips: list[Skip]) -> Turn | None:

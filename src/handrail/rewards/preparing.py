@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from handrail.records import Reply, RunError, SettingError, Skip, Turn
+from handrail.records import RunError, SettingError, Skip, Turn
 from handrail.records.store import OnError
 from handrail.rewards.balance import Balance
 from handrail.rewards.balancing import Augmenter, Balanced, balance
 from handrail.rewards.labels import LabelWeights, Scaling, label_weights, rate_by_labels
-from handrail.rewards.rated import Rated
+from handrail.rewards.rated import Rated, is_judged
 from handrail.rewards.scales import Scale, rate_by_scale
 
 
@@ -41,15 +40,9 @@ def preference_counts(turns: Iterable[Turn]) -> PreferenceCounts:
         if len(turn.replies) < 2:
             found["one_reply"] += 1
         elif not pairs:
-            told = sum(1 for reply in turn.replies if _told(reply))
+            told = sum(map(is_judged, turn.replies))
             found["all_tied" if told > 1 else "without"] += 1
     return PreferenceCounts(**found)
-
-
-def _told(reply: Reply) -> bool:
-    """Whether something says how good a reply is; a rating of NaN does not."""
-    rated = reply.rating is not None and not math.isnan(reply.rating)
-    return rated or reply.rank is not None or reply.desirable is not None
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -10,6 +11,12 @@ from handrail.records.store import OnError
 
 UNIT = "0..1"  # how turns state the scale of ratings that models are trained on
 SKIPPING = "--on-error skip (on_error='skip' in Python)"
+
+
+def is_judged(reply: Reply) -> bool:
+    """Whether something says how good a reply is; a rating that is no number does not."""
+    rated = reply.rating is not None and math.isfinite(reply.rating)
+    return rated or reply.rank is not None or reply.desirable is not None
 
 
 @dataclass
