@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from peft import PeftModel
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from handrail.models import ModelSettings
@@ -103,6 +104,17 @@ def test_a_score_does_not_depend_on_the_batch(family: str, times: int, tmp_path:
     assert worst_of_batchings(reward, some_turns(6, 2), times) < 1e-5
 
 
+@pytest.mark.parametrize("mode", ["full", "lora"])
+def test_nor_under_bfloat16(mode: str, tmp_path: Path) -> None:
+    """Up to what bfloat16 rounds: 1/256 of the spread of the scores, or less."""
+    settings = dataclasses.replace(SETTINGS, dtype="bfloat16", mode=mode)  # type: ignore[arg-type]
+    reward, turns = opened(tmp_path / "base", "bert", settings), some_turns(6, 2)
+    scores = reward.score_all([(t, r.text) for t in turns for r in t.replies])
+    spread = max(scores) - min(scores)
+    assert spread > 1e-2
+    assert worst_of_batchings(reward, turns, 100) < spread / 256
+
+
 def test_padding_that_is_the_end_token_changes_nothing(tmp_path: Path) -> None:
     reward = opened(tmp_path / "base", "bert")
     pairs = [(t, r.text) for t in some_turns(3) for r in t.replies]
@@ -134,6 +146,10 @@ def test_it_learns_is_saved_and_reloaded(mode: str, family: str, tmp_path: Path)
         assert fresh.score_all(pairs) != pytest.approx(scores, abs=1e-3)
         fresh.restore(tmp_path / "run" / "adapter")
         assert fresh.score_all(pairs) == pytest.approx(scores, abs=1e-5)
+        base = AutoModelForSequenceClassification.from_pretrained(tmp_path / "base", num_labels=1)
+        theirs = PeftModel.from_pretrained(base, tmp_path / "run" / "adapter")
+        by_peft = EncoderReward(theirs, reward.tokenizer, reward.settings, "peft")
+        assert [alone(by_peft, *p) for p in pairs] == pytest.approx(scores, abs=1e-5)
 
 
 def test_bfloat16_keeps_a_float32_head(tmp_path: Path) -> None:
