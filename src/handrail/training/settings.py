@@ -36,7 +36,8 @@ class TrainSettings(BaseModel):
     """How a policy is trained. See docs/training.md for the units.
 
     Attributes:
-        learning_rate: peak rate; None is the paper's for the objective, meant for 7B models.
+        learning_rate: peak rate; None is the paper's for the objective, meant for 7B models; the
+            commands choose one by the model's size and `mode`.
         batch_size: an optimiser step takes whole trees until it holds at least this many pairs
             (DPO, IPO, KTO-pair), judged replies (KTO), best replies (SFT), prompts with ranked
             replies (Bradley-Terry) or rated replies (rating).
