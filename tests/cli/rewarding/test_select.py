@@ -11,7 +11,7 @@ import pytest
 
 import handrail
 from handrail.cli.group import invoke
-from handrail.cli.rewarding import choosing, scorers
+from handrail.cli.rewarding import scorers, selecting
 from handrail.records import (
     AskProgress,
     HandrailError,
@@ -93,9 +93,9 @@ def test_models_that_tie_are_told_and_one_that_is_far_cheaper_is_taken(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     seconds = {"m": 3.0, "n": 2.0}
-    monkeypatch.setattr(choosing, "_cost", lambda scorer, _measured: Cost(seconds[scorer.name]))
+    monkeypatch.setattr(selecting, "_cost", lambda scorer, _measured: Cost(seconds[scorer.name]))
 
-    def made() -> choosing.Choice:
+    def made() -> selecting.Choice:
         return handrail.select_reward([model("m", 38), model("n", 37)], TURNS, per_category=20)
 
     near = made()
