@@ -32,14 +32,7 @@ LOSSES = {
     "none": "",
 }
 COLUMNS = ("mse_low", "mae_low", "mse_high", "mae_high", "mse_middle", "mae_middle")
-RANGES = (
-    "below 0.4: MSE",
-    "MAE",
-    "above 0.9: MSE",
-    "MAE",
-    "0.4 to 0.9: MSE",
-    "MAE",
-)
+RANGES = ("≤ 0.4: MSE", "≤ 0.4: MAE", "≥ 0.9: MSE", "≥ 0.9: MAE", "between: MSE", "between: MAE")
 # The thesis's own tables 6 and 7, in the order of TABLE_6 and TABLE_7.
 PRINTED_6 = (
     (0.0771, 0.2348, 0.0862, 0.2765, 0.0293, 0.1392),
@@ -84,7 +77,7 @@ def over_seeds(lines: Sequence[Line], name: str, form: Callable[[float], str]) -
         return "-"
     found = t_interval(values)
     if len(values) < 3:
-        return f"{form(found.value)} ({len(values)} seeds)"
+        return f"{form(found.value)} ({len(values)} of 3 seeds)"
     return f"{form(found.value)} ({form(found.low)} to {form(found.high)})"
 
 
@@ -120,10 +113,17 @@ def world(lines: Sequence[Line]) -> str:
     parts = [
         table(head, rows),
         table(("model", "against uneven ratings", *RANGES), ranges),
-        table(("noise", "model", *head[2:]), sorted(noisy)),
+        table(
+            ("noise", "model", *head[2:]), sorted(noisy, key=lambda row: (row[1], float(row[0])))
+        ),
         best_of(lines),
     ]
     return "\n\n".join(parts)
+
+
+def by_model(row: Sequence[str]) -> tuple[str, float]:
+    """Rows of one model together, the least noise first."""
+    return row[1], float(row[0])
 
 
 def best_of(lines: Sequence[Line]) -> str:
