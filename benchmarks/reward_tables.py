@@ -127,26 +127,28 @@ def by_model(row: Sequence[str]) -> tuple[str, float]:
 
 
 def best_of(lines: Sequence[Line]) -> str:
-    """What the best of n by the reward is worth by the reward and by the truth."""
+    """The true quality of the best of n by the reward, and whether it falls again."""
+    sizes = [step["n"] for line in lines if "best_of" in line for step in line["best_of"]]
+    sizes = sorted(set(sizes))
     rows = []
     for (loss, noise), group in grouped(lines, "loss", "noise").items():
-        several = [line for line in group if "best_of" in line]
-        for at, step in enumerate(several[0]["best_of"] if several else ()):
-            steps = [line["best_of"][at] for line in several]
-            rows.append(
-                (
-                    LOSSES[loss],
-                    f"{noise:g}",
-                    str(step["n"]),
-                    f"{step['kl']:.2f}",
-                    over_seeds(steps, "proxy", lambda v: f"{v:+.2f}"),
-                    over_seeds(steps, "truth", decimals),
-                    over_seeds(steps, "possible", decimals),
-                )
+        several = [{s["n"]: s for s in line["best_of"]} for line in group if "best_of" in line]
+        if not several:
+            continue
+        falls = [{"fall": of[32]["truth"] - of[4]["truth"]} for of in several]
+        means = [sum(of[n]["truth"] for of in several) / len(several) for n in sizes]
+        reward = [of[32] for of in several]
+        rows.append(
+            (
+                f"{noise:g}",
+                LOSSES[loss],
+                *(decimals(mean) for mean in means),
+                over_seeds(falls, "fall", lambda v: f"{v:+.3f}"),
+                over_seeds(reward, "proxy", lambda v: f"{v:+.2f}"),
             )
-    return table(
-        ("model", "noise", "n", "KL, nats", "reward, sd", "true quality", "best there is"), rows
-    )
+        )
+    head = ("noise", "model", *(f"n = {n}" for n in sizes), "n = 32 less n = 4", "reward, sd")
+    return table(head, sorted(rows, key=by_model))
 
 
 def thesis(lines: Sequence[Line]) -> str:
