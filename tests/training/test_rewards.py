@@ -50,7 +50,7 @@ def test_every_objective_learns_its_data(name: str, mode: str, tmp_path: Path) -
     assert ordered > 0.7 * pairs
     assert model.trained_with == name
     again = load_reward(result.final_folder, ModelSettings(device="cpu"))
-    assert (again.trained_with, again.name) == (name, "final")
+    assert (again.trained_with, again.name) == (name, "run")  # by its run
     one = held[0]
     texts = [reply.text for reply in one.replies]
     assert again.score(one, texts) == pytest.approx(model.score(one, texts), abs=1e-4)
