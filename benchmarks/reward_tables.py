@@ -93,11 +93,24 @@ def decimals(value: float) -> str:
 
 def world(lines: Sequence[Line]) -> str:
     """Preference, absolute and combined; noise; overoptimisation."""
-    head = ("model", "against uneven ratings", "pairs right, %", "tau-b", "gain of best of 4, %")
+    head = (
+        "model",
+        "against uneven ratings",
+        "pairs right, %",
+        "less preference",
+        "tau-b",
+        "gain of best of 4, %",
+    )
+    first = {
+        line["seed"]: line["accuracy"]
+        for line in lines
+        if (line["loss"], line["means"], line["noise"]) == ("bradley_terry", "none", 0.15)
+    }
     rows, noisy = [], []
     for (loss, means, noise), group in grouped(lines, "loss", "means", "noise").items():
         figures = [
             over_seeds(group, "accuracy", percent),
+            over_seeds(paired(group, first), "less", points),
             over_seeds(group, "kendall", decimals),
             over_seeds(group, "gain", percent),
         ]
@@ -119,6 +132,16 @@ def world(lines: Sequence[Line]) -> str:
         best_of(lines),
     ]
     return "\n\n".join(parts)
+
+
+def paired(lines: Sequence[Line], first: dict[int, float]) -> list[Line]:
+    """Each seed's accuracy less that of the preference model of the same seed and test."""
+    return [{"less": line["accuracy"] - first[line["seed"]]} for line in lines]
+
+
+def points(value: float) -> str:
+    """A difference of shares in points."""
+    return f"{100 * value:+.1f}"
 
 
 def by_model(row: Sequence[str]) -> tuple[str, float]:
