@@ -62,7 +62,7 @@ def score_tree_attention(
     ranges, other places are left zero.
     """
     key, value = one_head_each(query, key, value)
-    return _ScoreTree.apply(query, key, value, _plan(layout, read), scale, keep)
+    return _ScoreTree.apply(query, key, value, _plan(layout, read), scale, keep, read is None)
 
 
 def _plan(layout: TreeLayout, read: tuple[tuple[int, int], ...] | None) -> list[_Chunk]:
@@ -79,10 +79,12 @@ class _ScoreTree(torch.autograd.Function):
         chunks: list[_Chunk],
         scale: float,
         keep: bool,
+        whole: bool,  # the chunks cover all queries
     ) -> Tensor:
         query, key, value = query[0] * scale, key[0], value[0]
         heads, size, d = query.shape
-        out = query.new_zeros((size, heads, d)).transpose(0, 1)
+        make = query.new_empty if whole else query.new_zeros
+        out = make((size, heads, d)).transpose(0, 1)
         kept: list[Tensor] = []
         for chunk in chunks:
             probs_HCK = _probabilities(query, key, chunk)
@@ -90,14 +92,14 @@ class _ScoreTree(torch.autograd.Function):
             if keep:
                 kept.append(probs_HCK)
         ctx.save_for_backward(query, key, value, *kept)
-        ctx.chunks, ctx.scale = chunks, scale
+        ctx.chunks, ctx.scale, ctx.whole = chunks, scale, whole
         return out.transpose(0, 1)[None]
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor) -> tuple[Any, ...]:
         query, key, value, *kept = ctx.saved_tensors
         grad = grad[0].transpose(0, 1)
-        d_query = torch.zeros_like(query)
+        d_query = torch.empty_like(query) if ctx.whole else torch.zeros_like(query)
         d_key = torch.zeros_like(key, dtype=torch.float32)
         d_value = torch.zeros_like(value, dtype=torch.float32)
         for n, chunk in enumerate(ctx.chunks):
@@ -109,7 +111,7 @@ class _ScoreTree(torch.autograd.Function):
             _scatter(d_key, torch.bmm(d_scores.transpose(1, 2), query[:, rows]), chunk)
             _scatter(d_value, torch.bmm(probs_HCK.transpose(1, 2), grad[:, rows]), chunk)
         d_query.mul_(ctx.scale)
-        return (*(t.to(query.dtype)[None] for t in (d_query, d_key, d_value)), None, None, None)
+        return (*(t.to(query.dtype)[None] for t in (d_query, d_key, d_value)), *[None] * 4)
 
 
 def _probabilities(query: Tensor, key: Tensor, chunk: _Chunk) -> Tensor:

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from handrail.models.adapters import merged_state, read_as_float32, restore_adapter
 from handrail.models.attention import ROW, check_layers, tree_row
-from handrail.models.last import feed_forward_at
+from handrail.models.last import last_layer_at
 from handrail.models.rows import TreeRow, read_ranges
 from handrail.models.settings import ModelSettings
 from handrail.models.whole import load_weights
@@ -99,7 +99,7 @@ class Trained:
         row = TreeRow(batch.layout, read, self.settings.keep_scores_mb)
         # Under activation checkpointing the layers run again in the backward pass, without hooks.
         rows_L = None if self.settings.activation_checkpointing else read_L
-        with tree_row(row), feed_forward_at(decoder, rows_L):
+        with tree_row(row), last_layer_at(decoder, rows_L):
             hidden = decoder(
                 input_ids=batch.input_ids_T[None],
                 position_ids=batch.position_ids_T[None],
