@@ -66,7 +66,8 @@ def test_nothing_that_is_read_changes(name: str, mode: str) -> None:
     whole, gradients = states_and_gradients(policy, batch, read_L, narrow=False)
     saved, saved_gradients = states_and_gradients(policy, batch, read_L, narrow=True)
     torch.testing.assert_close(saved, whole, rtol=1e-5, atol=1e-6)
-    assert gradients.keys() == saved_gradients.keys() and gradients
+    assert gradients
+    assert gradients.keys() == saved_gradients.keys()
     for key, gradient in gradients.items():
         scale = float(gradient.abs().max())
         apart = float((gradient - saved_gradients[key]).abs().max())
