@@ -155,7 +155,8 @@ def reply_logps(
     """
     logps: dict[str, float] = {}
     lengths: dict[str, int] = {}
-    rows = settings.row_tokens_on(model.device.type)
+    reads = "scores" if isinstance(model, RewardModel) else "logps"
+    rows = settings.row_tokens_on(model.device.type, reads)
     for batch in pack(forest.trees, settings.token_budget, rows):
         with torch.no_grad():
             sums_R = _of_replies(model, batch)
@@ -212,7 +213,7 @@ def timed_run(job: Job, memory: Memory) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as out_dir:
         train(policy, forest, objective, settings, Path(out_dir) / "run", progress=stamps)
     timed = stamps.timed()
-    rows = settings.row_tokens_on(policy.device.type)
+    rows = settings.row_tokens_on(policy.device.type, objective.reads)
     result: dict[str, Any] = {
         "seconds": sum(wall for wall, _ in timed),
         "cpu_seconds": sum(cpu for _, cpu in timed),

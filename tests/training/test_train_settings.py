@@ -104,5 +104,7 @@ def test_schedules() -> None:
 
 def test_the_listing_says_the_row_tokens_of_a_cpu() -> None:
     listing = " ".join((TrainSettings.__doc__ or "").split())  # wherever its lines break
-    assert f"None is {CPU_ROW_TOKENS:,} on a CPU" in listing
-    assert TrainSettings().row_tokens_on("cpu") == CPU_ROW_TOKENS
+    policy, reward = CPU_ROW_TOKENS["logps"], CPU_ROW_TOKENS["scores"]
+    assert f"None is {policy:,} on a CPU (reward models: {reward:,})" in listing
+    assert TrainSettings().row_tokens_on("cpu") == policy
+    assert TrainSettings().row_tokens_on("cpu", "scores") == reward

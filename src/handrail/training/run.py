@@ -61,7 +61,8 @@ class Run:
         self.named = job.model.named_parameters()
         self.parameters = [parameter for _, parameter in self.named]
         self.main = job.accelerator.is_main_process
-        self.sizes = (settings.token_budget, settings.row_tokens_on(job.accelerator.device.type))
+        device = job.accelerator.device.type
+        self.sizes = (settings.token_budget, settings.row_tokens_on(device, objective.reads))
         self.runner = StepRunner(job.model, objective, job.accelerator, *self.sizes)
         self.state = ckpt.RunState()
 
