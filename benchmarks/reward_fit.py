@@ -16,10 +16,10 @@ from handrail.models.rewards import new_reward
 from handrail.models.rewards.encoder import EncoderReward
 from handrail.objectives import BradleyTerry, Rating
 from handrail.records import Turn
-from handrail.rewards.augment import NgramEmbedder, augmenter
-from handrail.rewards.balance import Balance
-from handrail.rewards.balancing import balance
-from handrail.rewards.paraphrases import RuleParaphraser
+from handrail.rewards.data.augment import NgramEmbedder, augmenter
+from handrail.rewards.data.balance import Balance
+from handrail.rewards.data.balancing import balance
+from handrail.rewards.data.paraphrases import RuleParaphraser
 from handrail.training import TrainSettings, train
 from handrail.trees import TreeSettings
 

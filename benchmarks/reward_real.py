@@ -19,7 +19,7 @@ from reward_fit import (
 )
 
 from handrail.records import Turn
-from handrail.rewards.labels import rate_by_labels
+from handrail.rewards.data.labels import rate_by_labels
 from handrail.sources.feedback.registry import load
 
 Line = dict[str, Any]

@@ -31,6 +31,13 @@ ALLOWED = BELOW_RECIPES | {
     "recipes": set(BELOW_RECIPES),
     "cli": {*BELOW_RECIPES, "recipes"},
 }
+# The parts of `rewards`, in their own order: what each may import of the others.
+REWARDS = {
+    "data": set(),
+    "combining": set(),
+    "measures": {"data"},
+    "evaluating": {"data", "measures"},
+}
 # Packages that must load without the deep-learning stack.
 LIGHT = (
     "records",
@@ -87,6 +94,20 @@ def test_no_arrow_points_up(path: Path) -> None:
         elif layer == "objectives" and parts[0] not in {"torch", *sys.stdlib_module_names}:
             wrong.append(f"line {line}: objectives imports {name}")
     assert not wrong
+
+
+REWARD_FILES = [p for p in files() if p.relative_to(SRC).parts[0] == "rewards"]
+
+
+@pytest.mark.parametrize("path", REWARD_FILES, ids=lambda p: str(p.relative_to(SRC)))
+def test_the_parts_of_rewards_keep_their_order(path: Path) -> None:
+    parts = path.relative_to(SRC).parts[1:]
+    assert parts == ("__init__.py",) or parts[0] in REWARDS, "a file of rewards is in a part"
+    for line, name in imports(path):
+        target = name.split(".")
+        if target[:2] == ["handrail", "rewards"]:
+            assert len(target) > 2, f"line {line}: name the part, import handrail.rewards.PART"
+            assert target[2] in {parts[0], *REWARDS[parts[0]]}, f"line {line}: imports {name}"
 
 
 LIGHT_FILES = [p for p in files() if p.relative_to(SRC).as_posix().startswith(LIGHT_PART + "/")]

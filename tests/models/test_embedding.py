@@ -11,9 +11,9 @@ from transformers import AutoModel
 
 from handrail.models.embedding import SentenceEmbedder, load_embedder
 from handrail.records import Embedder, ModelError
-from handrail.rewards.augment import Adjustment, similarities
+from handrail.rewards.data.augment import Adjustment, similarities
 from tests.models import encoders
-from tests.rewards.test_augment import TABLE_4
+from tests.rewards.data.test_augment import TABLE_4
 
 TEXTS = ["Hi.", "May I have your phone number?", "", "A fee of $72 was charged " * 8, "Hi."]
 

@@ -85,7 +85,7 @@ def feedback_counts(made: Feedback) -> dict[str, Any]:
 
     Pairs of which the truth says nothing (equal qualities) count in `pairs` only.
     """
-    from handrail.rewards.ranges import Edges, RangeCounts
+    from handrail.rewards.data.ranges import Edges, RangeCounts
 
     counts = RangeCounts.of(made.turns, Edges())
     pairs = known = right = 0

@@ -1,1 +1,1 @@
-"""Rewards without the models behind them: data for them, their combination, how good they are."""
+"""Rewards without the models behind them: `data`, `combining`, `measures` of them, `evaluating`."""

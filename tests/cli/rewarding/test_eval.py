@@ -26,8 +26,8 @@ from handrail.records import (
     Verdict,
     write_jsonl,
 )
-from handrail.rewards.results import EvalSettings
-from handrail.rewards.scores import scored_reply
+from handrail.rewards.evaluating.results import EvalSettings
+from handrail.rewards.evaluating.scores import scored_reply
 from tests.data import need
 from tests.sources.labelled import small
 

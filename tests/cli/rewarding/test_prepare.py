@@ -11,9 +11,9 @@ import pytest
 import handrail
 from handrail.cli.group import invoke
 from handrail.records import Message, RecordError, Reply, SettingError, Turn
-from handrail.rewards.augment import NgramEmbedder, augmenter
-from handrail.rewards.balance import Balance
-from handrail.rewards.paraphrases import RuleParaphraser
+from handrail.rewards.data.augment import NgramEmbedder, augmenter
+from handrail.rewards.data.balance import Balance
+from handrail.rewards.data.paraphrases import RuleParaphraser
 from handrail.world.serve import serving
 from tests.models import encoders
 

@@ -14,7 +14,7 @@ from handrail.cli.group import invoke
 from handrail.cli.rewarding import scorers
 from handrail.cli.rewarding.scorers import kept, open_scorer
 from handrail.records import HandrailError, ModelError, Reply, Scorer, Turn, write_jsonl
-from handrail.rewards.combine import CombinedReward
+from handrail.rewards.combining.combine import CombinedReward
 from tests.rewards.fakes import Batched, Trained, turn
 
 MIX = "{parts: [{model: pref, weight: 3}, {model: abs, as: probability}], clip: 4}"

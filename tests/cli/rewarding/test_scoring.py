@@ -14,7 +14,7 @@ from handrail.cli.group import invoke
 from handrail.cli.rewarding.scorers import open_scorer
 from handrail.models import ModelSettings, new_reward
 from handrail.records import RecordError, SettingError, Turn, write_jsonl
-from handrail.rewards.scores import read_scores
+from handrail.rewards.evaluating.scores import read_scores
 from tests.models import encoders
 
 CPU = ModelSettings(device="cpu")

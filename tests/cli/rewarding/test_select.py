@@ -21,9 +21,9 @@ from handrail.records import (
     Turn,
     write_jsonl,
 )
-from handrail.rewards.combine import CombinedReward, Part
-from handrail.rewards.costs import Cost
-from handrail.rewards.scores import scored_reply
+from handrail.rewards.combining.combine import CombinedReward, Part
+from handrail.rewards.evaluating.costs import Cost
+from handrail.rewards.evaluating.scores import scored_reply
 from tests.rewards.fakes import Batched, turn
 
 

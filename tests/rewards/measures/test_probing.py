@@ -8,10 +8,10 @@ from itertools import permutations
 import numpy as np
 import pytest
 
+from handrail.rewards.combining.rules import RuleScorer
+from handrail.rewards.evaluating.probes import probes
 from handrail.rewards.measures import KINDS, TESTS, probe, score_turns
 from handrail.rewards.measures.probing import passed
-from handrail.rewards.probes import probes
-from handrail.rewards.rules import RuleScorer
 from tests.rewards.measures.made import NAN, QUICK, scored
 
 

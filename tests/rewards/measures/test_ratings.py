@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from handrail.records import SettingError
+from handrail.rewards.data.ranges import Edges
 from handrail.rewards.measures import NoRatings, RatingErrors, rating_errors
 from handrail.rewards.measures.ratings import ranges_of
-from handrail.rewards.ranges import Edges
 from tests.rewards.measures.made import NAN, QUICK, scored, turn
 
 

@@ -20,8 +20,8 @@ from handrail.reports import (
 )
 from handrail.reports.numbers import DASH
 from handrail.reports.plain import Cell
+from handrail.rewards.evaluating.results import RewardEvaluation
 from handrail.rewards.measures import BestOfN, Calibration, Spread, Step
-from handrail.rewards.results import RewardEvaluation
 
 
 def calibration(made: RewardEvaluation) -> list[Section]:

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+import handrail.rewards.measures as m
 from handrail.cli.files import as_turns, read_records, some
 from handrail.records import (
     JudgeError,
@@ -18,8 +19,7 @@ from handrail.records import (
     Verdict,
 )
 from handrail.records.store import OnError
-from handrail.rewards import measures as m
-from handrail.rewards.results import Material
+from handrail.rewards.evaluating.results import Material
 from handrail.sources.labelled import LABELLED, Labelled, present
 from handrail.sources.labelled.nouns import is_by
 
@@ -165,7 +165,7 @@ def material_of(
     Raises:
         RecordError: no reply, or no feedback, no verdict and no probe.
     """
-    from handrail.rewards.probes import probes
+    from handrail.rewards.evaluating.probes import probes
 
     labels = m.labels_of(verdicts, turns, dimension) if verdicts else []
     if dimension is not None and verdicts and not any(one.pairs for one in labels):

@@ -18,8 +18,8 @@ from handrail.reports import (
 )
 from handrail.reports.numbers import DASH, p_text
 from handrail.reports.plain import Cell
+from handrail.rewards.evaluating.results import ModelResult, RewardEvaluation, plain
 from handrail.rewards.measures import TESTS, RatingErrors
-from handrail.rewards.results import ModelResult, RewardEvaluation, plain
 
 
 def page_of(made: RewardEvaluation, command: str = "") -> Report:

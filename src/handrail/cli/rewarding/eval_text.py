@@ -11,8 +11,8 @@ from handrail.cli.console import count, table
 from handrail.cli.rewarding.eval_input import NO_REPLY, ONE_REPLY
 from handrail.ranking import Estimate
 from handrail.records import Skip
+from handrail.rewards.evaluating.results import RewardEvaluation
 from handrail.rewards.measures import BestOfN, Calibration, RatingErrors
-from handrail.rewards.results import RewardEvaluation
 
 DASH = "-"
 _MOST = 40  # rows of a table; the page and the file of results have all

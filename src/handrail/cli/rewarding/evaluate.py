@@ -14,7 +14,7 @@ from handrail.cli.llm import given_llm, llm_options
 from handrail.cli.verb import named, on_error_option, verb
 
 if TYPE_CHECKING:
-    from handrail.rewards.results import EvalSettings, RewardEvaluation
+    from handrail.rewards.evaluating.results import EvalSettings, RewardEvaluation
 
 
 @verb(
@@ -170,8 +170,8 @@ def settings_of(
     """
     from handrail.ranking import Resampling
     from handrail.records import SettingError
-    from handrail.rewards.ranges import Edges
-    from handrail.rewards.results import EvalSettings
+    from handrail.rewards.data.ranges import Edges
+    from handrail.rewards.evaluating.results import EvalSettings
 
     if resamples < 100:
         raise SettingError(f"{resamples} bootstrap rounds make no interval", "Give 100 or more")

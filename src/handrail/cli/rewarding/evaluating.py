@@ -27,11 +27,11 @@ from handrail.cli.rewarding.scorers import (
 )
 from handrail.records import Loaded, RecordError, Scorer, SettingError, Turn, Verdict, nearest
 from handrail.records.store import OnError
-from handrail.rewards.evaluation import evaluate, score_model
+from handrail.rewards.evaluating.evaluation import evaluate, score_model
+from handrail.rewards.evaluating.results import EvalSettings, Material, RewardEvaluation
+from handrail.rewards.evaluating.scores import FileScorer
 from handrail.rewards.measures import Gold
 from handrail.rewards.measures.scored import Reads
-from handrail.rewards.results import EvalSettings, Material, RewardEvaluation
-from handrail.rewards.scores import FileScorer
 
 if TYPE_CHECKING:
     from handrail.rewards.measures import Scored

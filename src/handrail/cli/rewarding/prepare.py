@@ -12,9 +12,9 @@ from handrail.cli.llm import llm_options
 from handrail.cli.verb import on_error_option, verb
 
 if TYPE_CHECKING:
-    from handrail.rewards.balance import Balance
-    from handrail.rewards.balancing import Augmenter
-    from handrail.rewards.preparing import Prepared
+    from handrail.rewards.data.balance import Balance
+    from handrail.rewards.data.balancing import Augmenter
+    from handrail.rewards.data.preparing import Prepared
 
 _RATING_OPTIONS = (
     click.option(
@@ -125,8 +125,8 @@ def prepare(
     from handrail.cli.files import apart, records_out
     from handrail.cli.skips import tell
     from handrail.records import Loaded
-    from handrail.rewards.balance import Balance
-    from handrail.rewards.ranges import Edges
+    from handrail.rewards.data.balance import Balance
+    from handrail.rewards.data.ranges import Edges
 
     apart(records_out(out), file)
     method = Balance.parse(name, edges=Edges(o["low"], o["high"]), bins=o["bins"])

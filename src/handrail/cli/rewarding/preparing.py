@@ -13,11 +13,11 @@ from handrail.records import Loaded, SettingError, Skip, Turn
 from handrail.records.store import OnError, ending
 
 if TYPE_CHECKING:
-    from handrail.rewards.augment import Detector
-    from handrail.rewards.balance import Balance
-    from handrail.rewards.balancing import Augmenter
-    from handrail.rewards.labels import LabelWeights, Scaling
-    from handrail.rewards.preparing import Prepared
+    from handrail.rewards.data.augment import Detector
+    from handrail.rewards.data.balance import Balance
+    from handrail.rewards.data.balancing import Augmenter
+    from handrail.rewards.data.labels import LabelWeights, Scaling
+    from handrail.rewards.data.preparing import Prepared
     from handrail.synthesis import Asking
 
 Progress = Callable[[str, int, int], None]  # (stage, done, total)
@@ -48,7 +48,7 @@ def prepare_rewards(
             be; "raw" leaves it.
         scale: of the ratings, as in "1..5", where the turns do not state it (tags["scale"]).
         balance: what is done to uneven ratings: a name as in "over_s + under_s_8k + wgt_s_05", or
-            a `handrail.rewards.balance.Balance`, which also sets edges and bins.
+            a `handrail.rewards.data.balance.Balance`, which also sets edges and bins.
         seed: of all draws.
         augmenter: makes the paraphrases for `augment`; by default by rules, see `open_augmenter`.
         on_error: "stop" at a bad line and at a reply without a valid rating, or "skip" the line,
@@ -58,8 +58,8 @@ def prepare_rewards(
         HandrailError: a bad line or reply, an unknown label, weight, scale or method, or nothing
             to balance.
     """
-    from handrail.rewards.balance import Balance
-    from handrail.rewards.preparing import prepare
+    from handrail.rewards.data.balance import Balance
+    from handrail.rewards.data.preparing import prepare
 
     # What can be wrong without a look at the data is told before it is read.
     method = Balance.parse(balance) if isinstance(balance, str) else balance
@@ -88,7 +88,7 @@ def named_weights(
     Raises:
         SettingError: none of these.
     """
-    from handrail.rewards.labels import PRESETS, LabelWeights, label_weights
+    from handrail.rewards.data.labels import PRESETS, LabelWeights, label_weights
 
     if weights is None:
         return None
@@ -142,8 +142,8 @@ def open_augmenter(
     Raises:
         HandrailError: a model or package that is not there, an unknown language.
     """
-    from handrail.rewards.augment import NgramEmbedder, augmenter
-    from handrail.rewards.paraphrases import Paraphraser, RuleParaphraser
+    from handrail.rewards.data.augment import NgramEmbedder, augmenter
+    from handrail.rewards.data.paraphrases import Paraphraser, RuleParaphraser
 
     chosen: Paraphraser
     if paraphraser == "rules":

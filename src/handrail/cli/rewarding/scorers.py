@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from handrail.records import ModelError, Scorer, SettingError, Turn, called
 
 if TYPE_CHECKING:
-    from handrail.rewards.kept import KeptScorer
+    from handrail.rewards.evaluating.kept import KeptScorer
 
 OpenModel = Callable[[str], Scorer]
 RULE, LANGUAGE = "rule:", "model:"
@@ -34,17 +34,17 @@ def open_scorer(spec: str, open_model: OpenModel | None = None) -> Scorer:
     """
     name = plain_name(spec)
     if name.startswith(RULE):
-        from handrail.rewards.rules import RuleScorer
+        from handrail.rewards.combining.rules import RuleScorer
 
         return RuleScorer(name.removeprefix(RULE))
     if is_scores(name):
-        from handrail.rewards.scores import file_scorer
+        from handrail.rewards.evaluating.scores import file_scorer
 
         return file_scorer(name)
     opened = open_model or _open
     if is_combined(name):
         from handrail.cli.files import read_config
-        from handrail.rewards.combined_file import combined_of
+        from handrail.rewards.combining.file import combined_of
 
         return combined_of(read_config(name), name, opened, _count_tokens)
     return opened(name)
@@ -59,7 +59,7 @@ def plain_name(spec: str) -> str:
     name = spec.removeprefix("reward:")
     if not name.strip():
         raise SettingError("no scorer is named", "Name a reward model's folder, or rule:length")
-    from handrail.rewards.rules import RULES
+    from handrail.rewards.combining.rules import RULES
 
     return RULE + name if name in RULES and not Path(name).exists() else name
 
@@ -104,8 +104,8 @@ def kept(name: str, folder: Path | None, llm: Mapping[str, Any] | None = None) -
     Raises:
         ModelError: there is no such model.
     """
-    from handrail.rewards.costs import Opened
-    from handrail.rewards.kept import KeptScorer
+    from handrail.rewards.evaluating.costs import Opened
+    from handrail.rewards.evaluating.kept import KeptScorer
 
     def opened() -> Opened:
         scorer: Any = _open(name, llm)

@@ -12,7 +12,7 @@ from handrail.cli.options import left_out
 from handrail.cli.rewarding.scorers import kept, open_scorer
 from handrail.records import Loaded, RecordError, Scorer, SettingError, Skip, Turn, score_each
 from handrail.records.store import write_jsonl
-from handrail.rewards.scores import ScoredReply, scored_reply
+from handrail.rewards.evaluating.scores import ScoredReply, scored_reply
 
 if TYPE_CHECKING:
     from handrail.rewards.measures.distributions import Spread

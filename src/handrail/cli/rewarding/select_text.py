@@ -11,8 +11,8 @@ from handrail.reports.tables import console_table
 
 if TYPE_CHECKING:
     from handrail.cli.rewarding.selecting import Choice
-    from handrail.rewards.costs import Cost
-    from handrail.rewards.selection import Candidate, MatchTable
+    from handrail.rewards.evaluating.costs import Cost
+    from handrail.rewards.evaluating.selection import Candidate, MatchTable
 
 
 def summary_of(choice: Choice) -> dict[str, Any]:

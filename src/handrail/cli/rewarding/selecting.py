@@ -26,10 +26,10 @@ from handrail.records import (
 from handrail.records.store import OnError
 
 if TYPE_CHECKING:
-    from handrail.rewards.costs import Cost
-    from handrail.rewards.kept import KeptScorer
-    from handrail.rewards.questions import Drawn
-    from handrail.rewards.selection import Selection
+    from handrail.rewards.evaluating.costs import Cost
+    from handrail.rewards.evaluating.kept import KeptScorer
+    from handrail.rewards.evaluating.questions import Drawn
+    from handrail.rewards.evaluating.selection import Selection
 
 Progress = Callable[[str, float, float], None]
 
@@ -132,9 +132,9 @@ def select_reward(
     Raises:
         HandrailError: an unknown model, bad data, no question, or a model that scored none.
     """
-    from handrail.rewards.questions import draw_questions
-    from handrail.rewards.rules import FLOORS
-    from handrail.rewards.selection import select
+    from handrail.rewards.combining.rules import FLOORS
+    from handrail.rewards.evaluating.questions import draw_questions
+    from handrail.rewards.evaluating.selection import select
 
     folder = None if scores is None else Path(scores)
     opened = _open_all(models, folder, more.get("llm"))
@@ -209,10 +209,10 @@ def _open_all(
 
 def _in_memory(scorer: Scorer) -> Scorer:
     """A scorer of one reply at a time as one that is kept; others as they are."""
-    from handrail.rewards.combine import CombinedReward
-    from handrail.rewards.costs import Opened
-    from handrail.rewards.kept import KeptScorer
-    from handrail.rewards.scores import FileScorer
+    from handrail.rewards.combining.combine import CombinedReward
+    from handrail.rewards.evaluating.costs import Opened
+    from handrail.rewards.evaluating.kept import KeptScorer
+    from handrail.rewards.evaluating.scores import FileScorer
 
     if isinstance(scorer, KeptScorer | CombinedReward | FileScorer):
         return scorer
@@ -221,8 +221,8 @@ def _in_memory(scorer: Scorer) -> Scorer:
 
 def _parts(scorers: Iterable[Scorer]) -> list[KeptScorer]:
     """The models behind scorers, those of combined ones too."""
-    from handrail.rewards.combine import CombinedReward
-    from handrail.rewards.kept import KeptScorer
+    from handrail.rewards.combining.combine import CombinedReward
+    from handrail.rewards.evaluating.kept import KeptScorer
 
     found: list[KeptScorer] = []
     for scorer in scorers:
@@ -233,8 +233,8 @@ def _parts(scorers: Iterable[Scorer]) -> list[KeptScorer]:
 
 def _cost(scorer: Scorer, seconds: float) -> Cost:
     """What 1,000 scores take: of the models behind a scorer, or as just measured."""
-    from handrail.rewards.costs import Cost
-    from handrail.rewards.scores import FileScorer
+    from handrail.rewards.evaluating.costs import Cost
+    from handrail.rewards.evaluating.scores import FileScorer
 
     if isinstance(scorer, FileScorer):
         return Cost()  # what its model took, the file does not say

@@ -11,7 +11,7 @@ from handrail.cli.fit import Fitted, Work, fit, held_out, size_of
 from handrail.cli.fit_settings import check_loss, checked, resolve
 from handrail.records import Conversation, Loaded, Turn
 from handrail.records.store import OnError
-from handrail.rewards.learnable import learnable
+from handrail.rewards.data.learnable import learnable
 
 if TYPE_CHECKING:
     from handrail.recipes.run import Progress

@@ -9,9 +9,9 @@ from typing import Literal
 import numpy as np
 
 from handrail.ranking.estimates import Floats
+from handrail.rewards.data.ranges import Edges
 from handrail.rewards.measures.ratings import EDGES, ranges_of
 from handrail.rewards.measures.scored import Scored, gold_values, ratings_of
-from handrail.rewards.ranges import Edges
 
 _BINS, _AUTHORS = 30, 12
 

@@ -14,9 +14,9 @@ from scipy import stats
 
 from handrail.ranking import Estimate, Resampling
 from handrail.ranking.estimates import DEFAULT, Floats
+from handrail.rewards.data.ranges import Edges
 from handrail.rewards.measures.resample import correlation, mean_of
 from handrail.rewards.measures.scored import Scored, prompt_of, ratings_of
-from handrail.rewards.ranges import Edges
 
 RANGES = ("low", "high", "middle", "all")
 EDGES = Edges()

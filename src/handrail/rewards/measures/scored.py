@@ -16,7 +16,7 @@ import numpy as np
 
 from handrail.ranking.estimates import Floats
 from handrail.records import AskProgress, RecordError, Reply, Scorer, Skip, Turn, score_each
-from handrail.rewards.scales import stated_scale
+from handrail.rewards.data.scales import stated_scale
 
 Reads = Literal["preference", "rating", "order"]
 GoldKind = Literal["rank", "rating", "desirable", "none"]
