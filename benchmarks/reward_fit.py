@@ -96,7 +96,8 @@ def fitted(fit: Fit, turns: Sequence[Turn]) -> tuple[RewardModel, dict[str, Any]
         "tokens": result.tokens,
         "train_turns": len(ready),
         "train_replies": sum(len(t.replies) for t in ready),
-        "left_out": sum(s.count for s in result.skipped),
+        "left_out": sum(s.count for s in result.skipped if s.what != "context"),
+        "cut": sum(s.count for s in result.skipped if s.what == "context"),
     }
     return reward, done
 
