@@ -195,6 +195,12 @@ def test_gold_by_label_and_by_a_scorer(data: Path) -> None:
         handrail.evaluate_reward("shorter", data, gold="label:thruth")
 
 
+@pytest.mark.parametrize(("gold", "near"), [("wrold", "world"), ("lenght", "length")])
+def test_a_gold_spelt_wrongly_is_told(gold: str, near: str, data: Path) -> None:
+    with pytest.raises(HandrailError, match=f"Did you mean '{near}'"):
+        handrail.evaluate_reward("shorter", data, gold=gold, settings=QUICK, probe=False)
+
+
 def test_the_worlds_truth_is_a_gold(tmp_path: Path) -> None:
     made = handrail.world.feedback_turns(6, replies=4, noise=0.1, seed=3).turns
     found = handrail.evaluate_reward("random", made, gold="world", settings=QUICK, probe=False)

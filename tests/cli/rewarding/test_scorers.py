@@ -61,6 +61,48 @@ def test_a_file_that_is_wrong_is_told(
     assert told in str(error.value)
 
 
+@pytest.mark.parametrize(
+    ("name", "near"),
+    [
+        ("lenght", "length"),
+        ("Length", "length"),
+        ("reward:playbok", "playbook"),
+        ("shortr", "shorter"),
+        ("constnat", "constant"),
+    ],
+)
+def test_a_rule_spelt_wrongly_is_told_before_a_model_is_asked_for(name: str, near: str) -> None:
+    def never(model: str) -> Scorer:
+        raise AssertionError(f"{model} is asked for")
+
+    with pytest.raises(ModelError) as error:
+        open_scorer(name, never)
+    assert error.value.mend == f"Did you mean '{near}'?"
+
+
+def test_what_is_near_to_no_rule_is_a_model(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("lenght").mkdir()
+    names = ["gpt2", "random-model", "someone/lenght", "./lenght", "lenght", "model:constant"]
+    asked: list[str] = []
+
+    def opened(name: str) -> Scorer:
+        asked.append(name)
+        return fake("pref")
+
+    for name in names:
+        open_scorer(name, opened)
+    assert asked == names
+
+
+def test_a_part_of_a_combined_reward_is_checked_as_well(tmp_path: Path) -> None:
+    (tmp_path / "mix.yaml").write_text("parts: [{model: lenght}]")
+    with pytest.raises(ModelError, match="Did you mean 'length'"):
+        open_scorer(str(tmp_path / "mix.yaml"))
+
+
 def systems(tmp_path: Path) -> list[str]:
     """Two systems that answer four turns: one at length."""
     for name, text in (("brief", "Yes."), ("wordy", "Yes, and let me tell you much more.")):

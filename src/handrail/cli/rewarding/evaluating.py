@@ -19,6 +19,7 @@ from handrail.cli.rewarding.eval_input import (
 from handrail.cli.rewarding.scorers import (
     LANGUAGE,
     RULE,
+    check_spelling,
     is_scores,
     kept,
     open_scorer,
@@ -198,6 +199,8 @@ def _gold(gold: str | Scorer | None, turns: Sequence[Turn], told: Progress) -> G
                 f"no reply has the label '{name}'", f"Known: {', '.join(known) or 'none'}"
             )
         return Gold(name, values)
+    if isinstance(gold, str):
+        check_spelling(plain_name(gold), ["world"])
     if gold == "world":
         from handrail.world.quality import TrueQuality
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import difflib
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 OpenModel = Callable[[str], Scorer]
 RULE, LANGUAGE = "rule:", "model:"
 COMBINED = (".yaml", ".yml")
+NEAR = 0.75  # of difflib's ratio: "lenght" is 0.83 of "length"; "random-model" 0.67 of "random"
 
 
 def open_scorer(spec: str, open_model: OpenModel | None = None) -> Scorer:
@@ -30,7 +32,7 @@ def open_scorer(spec: str, open_model: OpenModel | None = None) -> Scorer:
 
     Raises:
         HandrailError: an unknown rule, a file that is not as it should be, or a model that cannot
-            be opened.
+            be opened, also where a rule's name is near to what is given.
     """
     name = plain_name(spec)
     if name.startswith(RULE):
@@ -41,7 +43,11 @@ def open_scorer(spec: str, open_model: OpenModel | None = None) -> Scorer:
         from handrail.rewards.evaluating.scores import file_scorer
 
         return file_scorer(name)
-    opened = open_model or _open
+
+    def opened(model: str) -> Scorer:
+        check_spelling(model)
+        return (open_model or _open)(model)
+
     if is_combined(name):
         from handrail.cli.files import read_config
         from handrail.rewards.combining.file import combined_of
@@ -62,6 +68,31 @@ def plain_name(spec: str) -> str:
     from handrail.rewards.combining.rules import RULES
 
     return RULE + name if name in RULES and not Path(name).exists() else name
+
+
+def check_spelling(name: str, also: Iterable[str] = ()) -> None:
+    """Tell a rule that is spelt wrongly from a model, before the hub is asked for a model.
+
+    What holds "/" or ":" is a path, a hub name or of another kind; what is near to no rule may be
+    one of the hub's few names without an owner, such as gpt2.
+
+    Args:
+        name: of a scorer.
+        also: names that count here besides the rules'.
+
+    Raises:
+        ModelError: there is no such file or folder, and the name is near to a rule's, not equal.
+    """
+    from handrail.rewards.combining.rules import RULES
+
+    known = sorted({*RULES, *also})
+    if name in known or "/" in name or ":" in name or Path(name).exists():
+        return
+    near = difflib.get_close_matches(name.lower(), known, n=1, cutoff=NEAR)
+    if near:
+        raise ModelError(
+            "there is no such rule and no such folder", f"Did you mean '{near[0]}'?", name
+        )
 
 
 def short_names(names: Sequence[str]) -> list[str]:
