@@ -56,6 +56,15 @@ class Fit:
         }
 
 
+def untrained(fit: Fit) -> RewardModel:
+    """The model before training; its head is random."""
+    how = ModelSettings(dtype=fit.dtype, seed=fit.seed)  # type: ignore[arg-type]
+    reward = new_reward(fit.base, how)
+    if isinstance(reward, EncoderReward):
+        reward.on_long = "cut_context"  # when it scores, as in training
+    return reward
+
+
 def fitted(fit: Fit, turns: Sequence[Turn]) -> tuple[RewardModel, dict[str, Any]]:
     """A trained reward model, and what it was trained on."""
     method = Balance.parse(fit.means)
@@ -63,14 +72,11 @@ def fitted(fit: Fit, turns: Sequence[Turn]) -> tuple[RewardModel, dict[str, Any]
     if method.active:
         by_rule = augmenter(RuleParaphraser(), NgramEmbedder())
         ready = list(balance(turns, method, seed=fit.seed, augmenter=by_rule).turns)
-    how = ModelSettings(dtype=fit.dtype, seed=fit.seed)  # type: ignore[arg-type]
-    reward = new_reward(fit.base, how)
+    reward = untrained(fit)
     ratings = fit.loss != PREFERENCE
     trees = TreeSettings(
         max_tokens=fit.max_tokens, tree_tokens=8192, share_turns=fit.prompts, on_long="cut_context"
     )
-    if isinstance(reward, EncoderReward):
-        reward.on_long = "cut_context"  # when it scores, as in training
     forest = reward.build(ready, trees)
     # Table 5 of the thesis, but for the rate, which is that of a small model.
     settings = TrainSettings(
