@@ -12,13 +12,15 @@ import pytest
 import handrail
 from handrail.asking import DirectModel
 from handrail.cli.group import invoke
+from handrail.cli.judge_text import judged_text
 from handrail.cli.judged import Judged
 from handrail.cli.judges import PROTOCOLS, Material, make_judge, read_rubric
 from handrail.judges import BinsJudge, RuleAssessor, RuleJudge, SafetyGrader
-from handrail.ranking import wilson
+from handrail.ranking import compare_pairs, wilson
 from handrail.records import (
     HandrailError,
     HandrailWarning,
+    JudgeError,
     Message,
     Outcome,
     Reply,
@@ -201,6 +203,31 @@ def test_talks_of_two_turns_with_references(run: Run) -> None:
 def json_of(capsys: pytest.CaptureFixture[str], *args: str, code: int = 0) -> Any:
     assert invoke(["judge", *args, "--json", "-q"]) == code
     return json.loads(capsys.readouterr().out)
+
+
+@pytest.mark.parametrize("orders", ["both", "random"])
+def test_where_no_turn_has_two_replies_it_says_so_in_place_of_a_table(
+    orders: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    turns = list(enumerate(SYSTEMS["chosen"]))
+    for n, name in enumerate(("even", "odd")):
+        own = [t if i % 2 == n else t.model_copy(update={"replies": ()}) for i, t in turns]
+        handrail.write(tmp_path / f"{name}.jsonl", own)
+    paths = [str(tmp_path / "even.jsonl"), str(tmp_path / "odd.jsonl")]
+    assert invoke(["judge", *paths, "--judge", "oracle", "--order", orders, "-q"]) == 0
+    told = capsys.readouterr().out
+    assert "No win rates: no two systems replied at the same turn" in told
+    assert "win rate  " not in told
+    assert "acceptable in" in told
+    assert invoke(["judge", paths[0], "--judge", "oracle", "-q"]) == 0
+    assert "win rate" not in capsys.readouterr().out.lower()
+
+
+def test_where_every_comparison_failed_it_says_so() -> None:
+    failed = JudgeError(turn="t", a="x", b="y", dimension="d", judge="j", problem="timeout")
+    pairs = compare_pairs([failed])
+    told = judged_text(Judged("j", 1, errors=(failed,), pairs=pairs))
+    assert "No win rates: every comparison failed" in told
 
 
 def test_the_command_writes_verdicts_and_what_failed_beside(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from handrail.cli.console import count, table
+from handrail.judges import NO_REPLY
 
 if TYPE_CHECKING:
     from handrail.cli.judged import Judged
@@ -50,15 +51,22 @@ def _rates(judged: Judged) -> list[str]:
 
 def _wins(judged: Judged) -> list[str]:
     wins = [w for pair in judged.pairs if pair.n for w in (pair.win_a, pair.win_b)]
+    before = [""] if judged.rates else []
     if not wins:
-        return []
+        return [*before, f"No win rates: {_why_none(judged)}"] if judged.pairs else []
     rows = [
         (f"{w.system} against {w.against}", w.dimension, _percent(w.estimate), str(w.estimate.n))
         for w in wins
     ]
     rule = str(wins[0].rule).replace("both acceptable", "both")
-    before = [""] if judged.rates else []
     return [*before, table(rows, ("win rate", "dimension", f"{rule} (95 %)", "n"))]
+
+
+def _why_none(judged: Judged) -> str:
+    """Why no pair of systems has a win rate: nothing could be compared, or all of it failed."""
+    if all(error.problem.startswith(NO_REPLY) for error in judged.errors):
+        return "no two systems replied at the same turn, so that nothing was compared"
+    return "every comparison failed"
 
 
 def _grades(judged: Judged) -> list[str]:

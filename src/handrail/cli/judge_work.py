@@ -12,6 +12,7 @@ from handrail.cli.alignment import Table
 from handrail.cli.console import count
 from handrail.cli.judged import pairs_of
 from handrail.judges import (
+    NO_REPLY,
     AssessorJudge,
     MTPairJudge,
     Orders,
@@ -214,7 +215,7 @@ class Grading:
             b="",
             dimension=getattr(self.judge, "dimension", ""),
             judge=self.judge.name,
-            problem=f"no reply of {system}",
+            problem=f"{NO_REPLY} {system}",
         )
 
 

@@ -4,6 +4,7 @@ from handrail.judges.assessing import ModelAssessor
 from handrail.judges.assessor import AssessorJudge
 from handrail.judges.compare import (
     BOTH,
+    NO_REPLY,
     Orders,
     Progress,
     Showing,
@@ -29,6 +30,7 @@ from handrail.judges.rules import RULES, RuleAssessor, RuleJudge
 __all__ = [
     "BOTH",
     "IDENTICAL",
+    "NO_REPLY",
     "RULES",
     "AssessorJudge",
     "BinsJudge",

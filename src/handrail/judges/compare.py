@@ -30,6 +30,7 @@ Progress = Callable[[int, int], None]  # (done, total)
 Replies = Mapping[str, Sequence[str | None]]  # system -> one reply per turn, None where it failed
 # System -> the conversation before each of its replies; None where it gave none.
 Contexts = Mapping[str, Sequence[tuple[Message, ...] | None]]
+NO_REPLY = "no reply of"  # so begins the problem where a system gave none
 
 
 @dataclass(frozen=True)
@@ -188,7 +189,7 @@ class Showing:
                 dimension=self.dimension,
                 judge=judge,
                 order=order,
-                problem=f"no reply of {self.a.system if self.a.reply is None else self.b.system}",
+                problem=f"{NO_REPLY} {self.a.system if self.a.reply is None else self.b.system}",
             )
         judged = next(answers)
         if isinstance(judged, JudgeError):
