@@ -143,6 +143,16 @@ def test_several_files_are_several_sets_and_equal_turns_count_once(tmp_path: Pat
     assert [(s.what, s.reason) for s in found.skipped] == [("turn", "one of this id came before")]
 
 
+def test_a_model_that_scores_no_probe_has_dashes_in_the_page(tmp_path: Path) -> None:
+    made = handrail.world.feedback_turns(4, replies=4, noise=0.1, seed=3).turns
+    write_jsonl(tmp_path / "care.jsonl", made)
+    out = tmp_path / "out"
+    assert run("length", "playbook", "--data", tmp_path / "care.jsonl", "--out", out, "-q") == 0
+    found = json.loads((out / "results.json").read_text("utf-8"))["models"][1]["probe"]
+    assert found["unscored"] == 30
+    assert "full order, care" in (out / "report.html").read_text("utf-8")
+
+
 def test_verdicts_of_a_judge_and_the_failed_ones_beside_them(data: Path, tmp_path: Path) -> None:
     path = tmp_path / "said.jsonl"
     judged = [

@@ -44,6 +44,12 @@ def test_pass_rates_and_missing_scores() -> None:
     assert found.by_category["general"]["full order"].n == 3
 
 
+def test_a_category_without_a_score_is_in_the_result_with_no_items() -> None:
+    found = probe(scored(probes()[:2], [[NAN] * 4, [1, 2, NAN, 3]]), QUICK)
+    assert found.unscored == 2
+    assert {c: row["full order"].n for c, row in found.by_category.items()} == {"general": 0}
+
+
 def test_thirty_distinct_probes_with_four_replies_each() -> None:
     turns = probes()
     assert len(turns) == 30

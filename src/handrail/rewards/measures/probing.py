@@ -30,7 +30,7 @@ class ProbeResult:
 
     `means` are the mean scores of the four kinds; `unscored` counts probes with a reply that has
     no score, which are in no figure. `by_category` is the full order's and "best > each other"'s
-    pass rate per category of probes.
+    pass rate per category of probes, also of one in which nothing was scored.
     """
 
     model: str
@@ -85,7 +85,7 @@ def probe(scored: Scored, how: Resampling = DEFAULT) -> ProbeResult:
         },
         by_category={
             c: {test: share(test, c) for test in ("best > each other", "full order")}
-            for c in dict.fromkeys(categories)
+            for c in dict.fromkeys(turn.tags.get("category", "") for turn in scored.turns)
         },
         unscored=unscored,
     )
