@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from handrail.recipes.settings import FlowSettings, QuickstartSettings
+from handrail.recipes.settings import SMALL, FlowSettings, QuickstartSettings, reward_rate
 from handrail.records import SettingError
 from handrail.training import settings_from
 
+DOCS = Path(__file__).resolve().parents[2] / "docs" / "rewards.md"
 NUMBERS = {
     name: field.annotation
     for name, field in FlowSettings.model_fields.items()
@@ -61,3 +63,19 @@ def test_what_can_be_meant_is_taken() -> None:
     assert settings.learning_rates["ipo"] == 1e-4
     assert settings.learning_rates["kto_pair"] == 1.0
     assert settings_from(FlowSettings, {"first_seed": 498_997}).seeds == 3
+
+
+@pytest.mark.parametrize(
+    ("parameters", "mode", "rate", "told"),
+    [
+        (SMALL - 1, "full", 2e-4, "it is 2e-4 for models below 100 million"),
+        (SMALL - 1, "lora", 1e-3, "(`mode=lora`: 1e-3)"),
+        (SMALL, "full", 9e-6, "9e-6 (Ouyang"),
+        (7_000_000_000, "lora", 5e-5, "5e-5 with `mode=lora`"),
+    ],
+)
+def test_a_reward_model_gets_the_rate_of_its_size(
+    parameters: int, mode: str, rate: float, told: str
+) -> None:
+    assert reward_rate(parameters, mode) == rate
+    assert told in DOCS.read_text("utf-8")
