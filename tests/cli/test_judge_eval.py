@@ -17,7 +17,7 @@ from handrail.cli.group import invoke
 from handrail.cli.judge_raters import rater
 from handrail.cli.judge_reproduction import lines_of
 from handrail.judges import HelpfulJudge, RewardJudge
-from handrail.ranking.estimates import Resampling
+from handrail.ranking.estimates import Estimate, Resampling
 from handrail.records import (
     HandrailError,
     JudgeError,
@@ -296,6 +296,12 @@ def test_reproducing_takes_no_judges(data: Path, capsys: pytest.CaptureFixture[s
     assert "v1 m win_rate" in out
     with pytest.raises(SettingError, match="'llmbar' cannot be reproduced"):
         handrail.judge_reproduce(data, "llmbar")
+
+
+def test_a_figure_without_an_interval_says_so() -> None:
+    nan = float("nan")
+    assert judge_tables.interval(Estimate(0.5, nan, nan, 9, "kappa"), False) == "0.50 (no interval)"
+    assert judge_tables.interval(Estimate(0.5, 0.25, 1.0, 9, "share")) == "50.0 (25.0 to 100.0)"
 
 
 def test_small_win_rates_by_hand(data: Path) -> None:

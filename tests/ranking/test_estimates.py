@@ -237,14 +237,14 @@ def test_ratio_over_seeds_equals_the_slow_loop(seed: int, n_seeds: int) -> None:
     rng = np.random.default_rng(seed)
     nats = [rng.random(12) * 9 for _ in range(n_seeds)]
     tokens = [rng.integers(1, 30, 12) for _ in range(n_seeds)]
-    labels = [rng.choice(list("abcd"), 12).tolist() for _ in range(n_seeds)]
-    labels[0][:4] = "abcd"
+    labels = [rng.choice(list("abcdef"), 12).tolist() for _ in range(n_seeds)]
+    labels[0][:6] = "abcdef"
     how = Resampling(resamples=40, seed=seed)
     found = ratio_over_seeds(nats, tokens, labels, how)
     assert found.value == pytest.approx(np.concatenate(nats).sum() / np.concatenate(tokens).sum())
-    assert (found.n, found.clusters) == (12 * n_seeds, 4)
+    assert (found.n, found.clusters) == (12 * n_seeds, 6)
     draws = np.random.default_rng(seed)
-    of_clusters = draws.multinomial(4, [0.25] * 4, 40)
+    of_clusters = draws.multinomial(6, [1 / 6] * 6, 40)
     of_seeds = draws.multinomial(n_seeds, [1 / n_seeds] * n_seeds, 40)
     order = list(dict.fromkeys(c for cs in labels for c in cs))
     slow = []
@@ -255,7 +255,7 @@ def test_ratio_over_seeds_equals_the_slow_loop(seed: int, n_seeds: int) -> None:
         above = sum((np.array(w) * x).sum() for w, x in zip(weights, nats, strict=True))
         below = sum((np.array(w) * x).sum() for w, x in zip(weights, tokens, strict=True))
         slow.append(above / below)
-    tail = norm.cdf(-np.sqrt(4 / 3) * student.ppf(0.975, 3))
+    tail = norm.cdf(-np.sqrt(6 / 5) * student.ppf(0.975, 5))
     assert (found.low, found.high) == pytest.approx(tuple(np.quantile(slow, (tail, 1 - tail))))
 
 

@@ -304,6 +304,16 @@ def test_ties_only_have_no_interval() -> None:
     assert found.above == ()
 
 
+def test_few_clusters_rate_without_an_interval_and_nothing_is_clearly_above() -> None:
+    rows = [("a", "b", 1.0, 3), ("b", "a", 1.0, 1), ("a", "b", 1.0, 2), ("b", "a", 1.0, 1)]
+    found = bradley_terry(games(*rows, clusters=list("xxxxyyz")), Resampling(resamples=200))
+    assert all(math.isnan(one.rating.low) for one in found.rated)
+    assert found.method.endswith("no interval, fewer than 5 clusters")
+    assert found.above == ()
+    # The range of ranks is of the draws all the same: z, which b won, may be drawn three times.
+    assert [(one.rank_low, one.rank_high) for one in found.rated] == [(1, 2), (1, 2)]
+
+
 def test_what_is_equal_on_paper_has_one_rank() -> None:
     # Each beats the next twice in three: all alike, though sums of thirds say otherwise.
     third = 1 / 3

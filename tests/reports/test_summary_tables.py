@@ -121,5 +121,7 @@ def test_captions_name_the_intervals_that_no_bootstrap_gave() -> None:
     alone = rate([1.0, 0.0], ["a", "a"])
     assert "Wilson's over conversations" in not_resampled([GAIN, even])
     assert "everything possible" in not_resampled([alone])
+    few = rate([0.2, 0.4, 0.7], ["a", "b", "c"])
+    assert "two to four conversations, Student's" in not_resampled([GAIN, few])
     page = RateDots((SystemRate("SFT", "adherence", even, even, 0, 0, 1),)).html()
     assert "Wilson's over conversations" in page.replace("&#x27;", "'").replace("&#39;", "'")

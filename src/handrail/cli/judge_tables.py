@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 
 from handrail.cli.console import count, table
@@ -187,6 +188,8 @@ def interval(value: Estimate, per_cent: bool = True) -> str:
     if not value.n:
         return DASH
     scale, digits = (100, 1) if per_cent else (1, 2)
+    if math.isnan(value.low):
+        return f"{scale * value.value:.{digits}f} (no interval)"
     low, high = (f"{scale * x:.{digits}f}" for x in (value.low, value.high))
     return f"{scale * value.value:.{digits}f} ({low} to {high})"
 

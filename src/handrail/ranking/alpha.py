@@ -168,7 +168,7 @@ def _alpha(moments: Floats, metric: Metric, numbers: Floats, n: int, how: Resamp
     replicates = np.concatenate(parts) if parts else np.zeros(0)
     method += f", bootstrap over {clusters} units or clusters, {how.resamples} resamples"
     known = replicates[~np.isnan(replicates)]
-    return percentile(known, value, n, method, clusters, how.level)
+    return percentile(known, value, n, method, clusters, how.level, (-1.0, 1.0))
 
 
 def _one(sums: Floats, metric: Metric, numbers: Floats) -> Floats:
@@ -218,4 +218,4 @@ def fleiss(
     replicates = np.concatenate([np.zeros(0), *(kappas(part @ sums) for part in drawn)])
     known = replicates[~np.isnan(replicates)]
     method = f"Fleiss's kappa, bootstrap over {len(code)} clusters, {how.resamples} resamples"
-    return percentile(known, value, len(units), method, len(code), how.level)
+    return percentile(known, value, len(units), method, len(code), how.level, (-1.0, 1.0))

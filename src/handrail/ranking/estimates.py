@@ -12,14 +12,14 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import lru_cache
-from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
+from handrail.ranking.ends import ends_of
+
 Floats = NDArray[np.float64]
-Quantile = Literal["linear", "inverted_cdf"]
 _CHUNK = 4_000_000  # multinomial counts held at once (32 MB)
 
 
@@ -144,7 +144,7 @@ class Partition:
         return np.concatenate(out)
 
     def estimate(self, how: Resampling = DEFAULT, signed: bool = False) -> Estimate:
-        """The mean with its expanded percentile interval (`percentile`).
+        """The mean with its expanded percentile interval, Student's of few clusters (`ends_of`).
 
         Where every item or every cluster scores the same, resampling sees no spread: the interval
         is then Wilson's with clusters as the items; and one cluster says nothing of how clusters
@@ -165,7 +165,8 @@ class Partition:
         if not how.resamples:
             nan = float("nan")
             return Estimate(self.mean, nan, nan, self.n, "no interval", clusters, how.level)
-        return percentile(self.replicates(how), self.mean, self.n, method, clusters, how.level)
+        draws, within = self.replicates(how), (lowest, 1.0)
+        return percentile(draws, self.mean, self.n, method, clusters, how.level, within)
 
     def _even(self, what: str, how: Resampling, signed: bool) -> Estimate:
         """The mean where there is no spread: `what` scores the same.
@@ -263,25 +264,14 @@ def percentile(
     method: str,
     clusters: int,
     level: float = 0.95,
-    kind: Quantile = "linear",
+    within: tuple[float, float] = (-np.inf, np.inf),
 ) -> Estimate:
     """An estimate with the expanded percentile interval of bootstrap replicates.
 
-    Replicates of a mean of C clusters spread by sqrt((C - 1) / C) too little and their quantiles
-    are a normal's where Student's are due, so the plain middle `level` is too narrow with few
-    clusters. The quantiles are therefore taken further out, at Phi(-sqrt(C / (C - 1)) t) with t
-    Student's quantile of C - 1 degrees of freedom (Hesterberg 2015, "What Teachers Should Know
-    About the Bootstrap", section 5.3). It takes two clusters. `kind` is numpy's name of the
-    quantile; "inverted_cdf" never lies between two replicates, so that these may be infinite.
+    With fewer than five clusters it is Student's, within what the figure can be, and where all
+    replicates are alike there is none (`ends_of`); `method` says so.
     """
     if replicates.size == 0 or clusters < 2:
         return Estimate(value, float("nan"), float("nan"), n, method, clusters, level)
-    tail = expanded_tail(clusters, level)
-    low, high = np.quantile(replicates, (tail, 1.0 - tail), method=kind)
-    return Estimate(value, float(low), float(high), n, method, clusters, level)
-
-
-def expanded_tail(clusters: int, level: float = 0.95) -> float:
-    """The share of replicates beyond each end of an expanded percentile interval."""
-    student = float(stats.t.ppf(0.5 + level / 2, clusters - 1))
-    return float(stats.norm.cdf(-np.sqrt(clusters / (clusters - 1)) * student))
+    low, high, told = ends_of(replicates, value, clusters, level, within)
+    return Estimate(value, low, high, n, method + told, clusters, level)

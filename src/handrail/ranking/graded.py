@@ -102,4 +102,4 @@ def _correlation(
         replicates[r] = of(x_N[rows], y_N[rows])
     method = f"{name}, bootstrap over {len(groups)} clusters, {how.resamples} resamples"
     known = replicates[~np.isnan(replicates)]
-    return percentile(known, of(x_N, y_N), x_N.size, method, len(groups), how.level)
+    return percentile(known, of(x_N, y_N), x_N.size, method, len(groups), how.level, (-1.0, 1.0))

@@ -122,7 +122,7 @@ def kappa_of(
     kind = "" if weights == "none" else f" ({weights} weights)"
     method = f"Cohen's kappa{kind}, bootstrap over {len(code)} clusters, {how.resamples} resamples"
     known = replicates[~np.isnan(replicates)]
-    return percentile(known, value, x_N.size, method, len(code), how.level)
+    return percentile(known, value, x_N.size, method, len(code), how.level, (-1.0, 1.0))
 
 
 def _penalty(k: int, weights: Weights) -> Floats:

@@ -171,7 +171,7 @@ def _controlled(
     chunks = draws(clusters, how.resamples, how.seed, max(1, _HELD // n))
     replicates = np.concatenate([rates(drawn[:, cluster_N]) for drawn in chunks])
     method += f", bootstrap over {clusters} clusters, {how.resamples} resamples"
-    return percentile(replicates, value, n, method, clusters, how.level)
+    return percentile(replicates, value, n, method, clusters, how.level, (0.0, 1.0))
 
 
 def instruction_difficulty(

@@ -150,7 +150,7 @@ def _cell(system: str, against: str, part: Partition, rates_R: Floats, how: Resa
         estimate = part.estimate(how)
     else:
         method = f"bootstrap over {clusters} clusters, {how.resamples} resamples"
-        estimate = percentile(known, part.mean, part.n, method, clusters, how.level)
+        estimate = percentile(known, part.mean, part.n, method, clusters, how.level, (0.0, 1.0))
     return WinCell(system, against, estimate, wilson(wins, part.n, how.level))
 
 
@@ -179,4 +179,4 @@ def _mean(values: list[Estimate], rates_RP: Floats, clusters: int, how: Resampli
         method += ", ends of its pairs' intervals (every cluster says the same)"
         return Estimate(value, low, high, n, method, clusters, how.level)
     method += f", bootstrap over {clusters} clusters, {how.resamples} resamples"
-    return percentile(means, value, n, method, clusters, how.level)
+    return percentile(means, value, n, method, clusters, how.level, (0.0, 1.0))

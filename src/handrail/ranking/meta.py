@@ -285,7 +285,7 @@ def _kappa(tables_N33: Floats, clusters: Sequence[str], how: Resampling) -> Esti
     replicates = _kappas(draws @ tables_C9)
     method = f"Cohen's kappa, bootstrap over {len(code)} clusters, {how.resamples} resamples"
     known_R = replicates[~np.isnan(replicates)]
-    return percentile(known_R, value, len(rows), method, len(code), how.level)
+    return percentile(known_R, value, len(rows), method, len(code), how.level, (-1.0, 1.0))
 
 
 def _kappas(tables_R9: Floats) -> Floats:

@@ -78,4 +78,4 @@ def rank_correlation(
     found = [one(np.repeat(items, row[cluster_N].astype(int))) for part in drawn for row in part]
     replicates = np.array([value for value in found if not np.isnan(value)], np.float64)
     method = f"{told}, bootstrap over {len(code)} clusters, {how.resamples} resamples"
-    return percentile(replicates, one(items), x_N.size, method, len(code), how.level)
+    return percentile(replicates, one(items), x_N.size, method, len(code), how.level, (-1.0, 1.0))

@@ -22,7 +22,8 @@ from handrail.ranking.connected import (
     unbounded,
     unrated,
 )
-from handrail.ranking.estimates import Estimate, Floats, Resampling, expanded_tail, percentile
+from handrail.ranking.ends import FEW, expanded_tail
+from handrail.ranking.estimates import Estimate, Floats, Resampling
 from handrail.ranking.matches import Matches, draws
 from handrail.ranking.newton import fit
 
@@ -142,7 +143,8 @@ def ratings_of(
 ) -> Ratings:
     """Ratings from a value per system and its replicates (which may hold infinities).
 
-    Where all replicates are alike, resampling sees no spread and there is no interval.
+    Where all replicates are alike, resampling sees no spread and there is no interval; nor is there
+    one with few clusters, whose replicates do not reach far enough out (`ends.ends_of`).
     """
     known = np.where(np.isnan(replicates_RK), value_K, replicates_RK)
     if len(known) and np.allclose(known, value_K, rtol=0, atol=1e-6):
@@ -152,6 +154,9 @@ def ratings_of(
     # Rounded: what is equal on paper differs by a trace.
     rank_K = _ranks(value_K[None].round(6))[0]
     ranks_RK = _ranks(replicates_RK.round(6))
+    if len(replicates_RK) and matches.clusters < FEW:
+        replicates_RK = replicates_RK[:0]
+        method += f"; no interval, fewer than {FEW} clusters"
     level, clusters = how.level, matches.clusters
     count_K = matches.met().sum(1)
     rated = []
@@ -230,16 +235,19 @@ def _replicates(kept: Matches, strength_K: Floats, how: Resampling) -> tuple[Flo
 
 
 def _interval(replicates_R: Floats, like: Estimate) -> Estimate:
-    """`like` with its interval; a replicate that is unknown (NaN) counts beyond both ends."""
-    ends = []
-    for beyond in (-np.inf, np.inf):
-        known = np.where(np.isnan(replicates_R), beyond, replicates_R)
-        ends.append(
-            percentile(
-                known, like.value, like.n, like.method, like.clusters, like.level, "inverted_cdf"
-            )
-        )
-    return replace(like, low=ends[0].low, high=ends[1].high)
+    """`like` with its expanded percentile interval; what is unknown (NaN) is beyond both ends.
+
+    Never between two replicates, so that these may be infinite.
+    """
+    if not len(replicates_R):
+        return like
+    tail = expanded_tail(like.clusters, like.level)
+    low, high = (np.where(np.isnan(replicates_R), x, replicates_R) for x in (-np.inf, np.inf))
+    return replace(
+        like,
+        low=float(np.quantile(low, tail, method="inverted_cdf")),
+        high=float(np.quantile(high, 1.0 - tail, method="inverted_cdf")),
+    )
 
 
 def _points(strength_RK: Floats, anchor: int | None, centre: float) -> Floats:

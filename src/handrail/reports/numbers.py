@@ -46,6 +46,8 @@ def not_resampled(estimates: Iterable[Estimate]) -> str:
     told = []
     if any(method.startswith("Wilson over") for method in methods):
         told.append("where all conversations score the same, Wilson's over conversations")
+    if any("Student's t" in method for method in methods):
+        told.append("from two to four conversations, Student's")
     if any(method.startswith("none (one") for method in methods):
         told.append("from one conversation, everything possible")
     return f" ({'; '.join(told)})" if told else ""

@@ -104,6 +104,22 @@ def test_page_results_and_tables(
     assert results["models"][1]["ratings"]["errors"]["high"]["mse"]["estimate"] == 0.25
 
 
+def test_three_prompts_give_wide_intervals_or_none(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_jsonl(tmp_path / "few.jsonl", turns()[:3])
+    out = tmp_path / "out"
+    assert run("shorter", "--data", tmp_path / "few.jsonl", "--out", out, "--no-probe", "-q") == 0
+    said = capsys.readouterr().out
+    assert "-1.00 (no interval)" in said  # its scores are the lengths: every draw says the same
+    assert "nan" not in said
+    (one,) = json.loads((out / "results.json").read_text("utf-8"))["models"]
+    assert one["length"]["pearson"]["low"] is None
+    assert one["length"]["pearson"]["clusters"] == 3
+    found = one["best_of_n"][0]["steps"][0]["gain"]
+    assert found["low"] is None or found["low"] < found["estimate"] < found["high"]
+
+
 def test_json_is_the_only_thing_on_stdout(
     data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from handrail.ranking import Estimate
@@ -171,4 +172,6 @@ def _boxes(spreads: Sequence[Spread]) -> list[Box]:
 def _number(one: Estimate, digits: int = 3) -> str:
     if one.n == 0:
         return DASH
+    if math.isnan(one.low):
+        return f"{one.value:.{digits}f} (no interval)"
     return f"{one.value:.{digits}f} ({one.low:.{digits}f} to {one.high:.{digits}f})"

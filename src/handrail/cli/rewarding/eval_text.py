@@ -230,7 +230,8 @@ def _differences(made: RewardEvaluation) -> list[str]:
     for one in made.differences:
         gap, p = one.paired.difference, one.paired.permutation.p_value
         if gap.n:
-            told = f"{100 * gap.value:+.1f} ({100 * gap.low:+.1f} to {100 * gap.high:+.1f})"
+            ends = f"{100 * gap.low:+.1f} to {100 * gap.high:+.1f}"
+            told = f"{100 * gap.value:+.1f} ({'no interval' if math.isnan(gap.low) else ends})"
             rows.append((f"{one.a} less {one.b}", one.on, told, f"{p:.3g}", f"{gap.n:,}"))
     lines = [table(rows[:_MOST], ("points", "on", "difference", "p", "n"))] if rows else []
     return [*lines, f"... {len(rows) - _MOST:,} more"] if rows[_MOST:] else lines

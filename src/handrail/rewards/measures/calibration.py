@@ -22,7 +22,7 @@ from handrail.ranking import Estimate, Resampling
 from handrail.ranking.estimates import DEFAULT, Floats
 from handrail.records import SettingError
 from handrail.rewards.measures.pairs import PairItems
-from handrail.rewards.measures.resample import estimate_of, mean_of, sums_by_cluster
+from handrail.rewards.measures.resample import FROM_0, SHARE, estimate_of, mean_of, sums_by_cluster
 from handrail.rewards.measures.scored import Scored, prompt_of, ratings_of
 
 
@@ -121,7 +121,7 @@ def curve(
     for b in np.unique(place_N):
         inside = place_N == b
         names = [c for c, one in zip(clusters, inside, strict=True) if one]
-        true = mean_of(true_N[inside], names, "mean", how)
+        true = mean_of(true_N[inside], names, "mean", how, SHARE)
         found.append(Bin(float(edges[b]), float(edges[b + 1]), float(claim_N[inside].mean()), true))
     gap_NB = np.zeros((len(claim_N), bins + 1))
     gap_NB[np.arange(len(claim_N)), place_N] = claim_N - true_N
@@ -133,5 +133,5 @@ def curve(
         return out
 
     name = f"expected calibration error, {bins} bins"
-    ece = estimate_of(error, sums_CB, len(claim_N), name, how)
+    ece = estimate_of(error, sums_CB, len(claim_N), name, how, FROM_0)
     return tuple(found), ece, mean_of(claim_N - true_N, clusters, "mean", how)

@@ -11,7 +11,7 @@ from scipy import stats
 
 from handrail.ranking import Estimate, Resampling, rate
 from handrail.ranking.estimates import DEFAULT, Floats
-from handrail.rewards.measures.resample import mean_of
+from handrail.rewards.measures.resample import SIGNED, mean_of
 from handrail.rewards.measures.scored import Scored, gold_values, prompt_of
 
 
@@ -69,8 +69,8 @@ def kwise(scored: Scored, how: Resampling = DEFAULT) -> KWise:
         model=scored.model,
         best_first=rate(best, names, how),
         exact=rate(exact, names, how),
-        tau=mean_of(tau, names, "mean tau-b", how),
-        rho=mean_of(rho, names, "mean Spearman", how),
+        tau=mean_of(tau, names, "mean tau-b", how, SIGNED),
+        rho=mean_of(rho, names, "mean Spearman", how, SIGNED),
         chance_best=float(by_luck.mean()) if len(rows) else float("nan"),
         chance_exact=float(exact_by_luck.mean()) if len(rows) else float("nan"),
         sizes=dict(sorted(sizes.items())),

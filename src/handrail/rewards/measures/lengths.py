@@ -9,7 +9,7 @@ from scipy import stats
 
 from handrail.ranking import Estimate, Resampling
 from handrail.ranking.estimates import DEFAULT, Floats
-from handrail.rewards.measures.resample import correlation, mean_of
+from handrail.rewards.measures.resample import SIGNED, correlation, mean_of
 from handrail.rewards.measures.scored import Scored, prompt_of
 
 
@@ -55,7 +55,7 @@ def length_bias(
         within_pearson=correlation(
             centred[0][several], centred[1][several], inner_names, "Pearson within prompts", how
         ),
-        within_spearman=mean_of(rho, of, "mean Spearman within prompts", how),
+        within_spearman=mean_of(rho, of, "mean Spearman within prompts", how, SIGNED),
         gold_pearson=correlation(gold_N, all_lengths, all_names, "Pearson", how),
         unscored=int((~known).sum()),
     )

@@ -17,7 +17,7 @@ from handrail.ranking import (
     paired_difference,
 )
 from handrail.ranking.estimates import DEFAULT, Floats, Partition
-from handrail.rewards.measures.resample import estimate_of, sums_by_cluster
+from handrail.rewards.measures.resample import SHARE, estimate_of, sums_by_cluster
 from handrail.rewards.measures.scored import (
     Scored,
     category_of,
@@ -138,7 +138,7 @@ def subset_mean(items: PairItems, name: str, how: Resampling = DEFAULT) -> Estim
         return out
 
     sums_CK = sums_by_cluster(table_NK, [items.clusters[i] for i in rows])
-    return estimate_of(mean, sums_CK, len(rows), f"mean of {len(code)} subsets", how)
+    return estimate_of(mean, sums_CK, len(rows), f"mean of {len(code)} subsets", how, SHARE)
 
 
 def compare_pairs_of(a: PairItems, b: PairItems, how: Resampling = DEFAULT) -> PairedDifference:

@@ -15,7 +15,7 @@ from scipy import stats
 from handrail.ranking import Estimate, Resampling
 from handrail.ranking.estimates import DEFAULT, Floats
 from handrail.rewards.data.ranges import Edges
-from handrail.rewards.measures.resample import correlation, mean_of
+from handrail.rewards.measures.resample import FROM_0, correlation, mean_of
 from handrail.rewards.measures.scored import Scored, prompt_of, ratings_of
 
 RANGES = ("low", "high", "middle", "all")
@@ -122,7 +122,7 @@ def rating_errors(
 def _errors(said_N: Floats, gold_N: Floats, names: list[str], how: Resampling) -> RangeError:
     gap = said_N - gold_N
     return RangeError(
-        mse=mean_of(gap**2, names, "mean", how),
-        mae=mean_of(np.abs(gap), names, "mean", how),
+        mse=mean_of(gap**2, names, "mean", how, FROM_0),
+        mae=mean_of(np.abs(gap), names, "mean", how, FROM_0),
         bias=mean_of(gap, names, "mean", how),
     )

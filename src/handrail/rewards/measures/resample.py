@@ -17,6 +17,8 @@ import numpy as np
 from handrail.ranking import Estimate, Resampling
 from handrail.ranking.estimates import DEFAULT, Floats, percentile
 
+# What figures can be.
+ANY, FROM_0, SHARE, SIGNED = (-np.inf, np.inf), (0.0, np.inf), (0.0, 1.0), (-1.0, 1.0)
 _CHUNK = 6_000_000  # multinomial counts held at once (48 MB)
 
 
@@ -35,8 +37,9 @@ def estimate_of(
     n: int,
     name: str,
     how: Resampling = DEFAULT,
+    within: tuple[float, float] = ANY,
 ) -> Estimate:
-    """A figure of sums with its expanded percentile interval (`ranking.estimates.percentile`).
+    """A figure of sums with its interval by bootstrap (`ranking.estimates.percentile`).
 
     Args:
         figure: maps sums of shape (R, K) to figures of shape (R,), NaN where there is none.
@@ -44,6 +47,7 @@ def estimate_of(
         n: how many items they are of.
         name: of the figure, for the estimate's `method`.
         how: settings of the interval.
+        within: what the figure can be, for the intervals of few clusters.
     """
     clusters = len(sums_CK)
     if n == 0 or clusters == 0:
@@ -56,7 +60,7 @@ def estimate_of(
         return Estimate(nan, nan, nan, 0, f"{name}: undefined, one of the two does not vary")
     replicates = np.concatenate([figure(draw) for draw in _drawn(sums_CK, how)] or [np.empty(0)])
     known = replicates[np.isfinite(replicates)]
-    return percentile(known, value, n, method, clusters, how.level)
+    return percentile(known, value, n, method, clusters, how.level, within)
 
 
 def _drawn(sums_CK: Floats, how: Resampling) -> Iterator[Floats]:
@@ -85,12 +89,18 @@ def _chunks(clusters: int, how: Resampling) -> Iterator[Floats]:
         yield rng.multinomial(clusters, even, size).astype(np.float64)
 
 
-def mean_of(values_N: Floats, clusters: Sequence[Hashable], name: str, how: Resampling) -> Estimate:
+def mean_of(
+    values_N: Floats,
+    clusters: Sequence[Hashable],
+    name: str,
+    how: Resampling,
+    within: tuple[float, float] = ANY,
+) -> Estimate:
     """The mean of values on any scale, with its interval; NaN is left out."""
     known = ~np.isnan(values_N)
     rows = np.stack([values_N[known], np.ones(int(known.sum()))], axis=1)
     names = [c for c, one in zip(clusters, known, strict=True) if one]
-    return estimate_of(share_of, sums_by_cluster(rows, names), len(names), name, how)
+    return estimate_of(share_of, sums_by_cluster(rows, names), len(names), name, how, within)
 
 
 def share_of(sums_RK: Floats) -> Floats:
@@ -124,4 +134,4 @@ def correlation(
     if not names:
         return estimate_of(pearson_of, np.zeros((0, 6)), 0, name, how)
     rows = pearson_rows(x_N[known], y_N[known])
-    return estimate_of(pearson_of, sums_by_cluster(rows, names), len(names), name, how)
+    return estimate_of(pearson_of, sums_by_cluster(rows, names), len(names), name, how, SIGNED)
