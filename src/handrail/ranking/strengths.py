@@ -162,8 +162,7 @@ def ratings_of(
     rated = []
     for i in sorted(range(len(value_K)), key=lambda i: (rank_K[i], i)):
         n = round(float(count_K[i]))
-        nan = float("nan")
-        rating = Estimate(float(value_K[i]), nan, nan, n, method, clusters, level)
+        rating = Estimate(float(value_K[i]), np.nan, np.nan, n, method, clusters, level)
         rating = _interval(replicates_RK[:, i], rating)
         low = high = int(rank_K[i])
         if len(ranks_RK):
