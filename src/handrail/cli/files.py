@@ -179,7 +179,8 @@ def as_turns(
         read = some(read_records(data, on_error=on_error), data)
     else:
         read = data if isinstance(data, Loaded) else Loaded(list(data))
-    made: Loaded[Turn] = Loaded(skipped=list(read.skipped), warnings=list(read.warnings))
+    file = str(data) if isinstance(data, str | Path) else read.file
+    made: Loaded[Turn] = Loaded([], list(read.skipped), list(read.warnings), file)
     for record in read.records:
         made.records += [record] if isinstance(record, Turn) else agent_turns(record)
     return made

@@ -16,6 +16,7 @@ from handrail.cli.console import count
 from handrail.cli.files import some_turns
 from handrail.cli.fit_settings import check_policy, checked, resolve
 from handrail.cli.options import left_out, plain
+from handrail.cli.places import placed
 from handrail.records import (
     Conversation,
     HandrailWarning,
@@ -158,8 +159,8 @@ def fit(
 
     chosen = work.chosen
     aim, training = chosen["objective"], chosen["training"]
-    forest = _forest(read.records, work)
-    eval_forest = None if held is None else _forest(held.records, work, "evaluation: ")
+    forest = _forest(read, work)
+    eval_forest = None if held is None else _forest(held, work, "evaluation: ")
     watch = watcher(progress or quiet)
     result = run(work.model, forest, aim, training, out, eval_forest=eval_forest, progress=watch)
     chosen["model"] = work.model.settings  # with the number type that dtype=auto became
@@ -198,7 +199,7 @@ def held_out(
     return held
 
 
-def _forest(turns: list[Turn], work: Work, what: str = "") -> Forest:
+def _forest(read: Loaded[Turn], work: Work, what: str = "") -> Forest:
     """Turns as token trees of what the objective learns from; `what` begins an error."""
     aim = work.chosen["objective"]
     trees = dataclasses.replace(
@@ -206,7 +207,8 @@ def _forest(turns: list[Turn], work: Work, what: str = "") -> Forest:
         replies="best" if aim.name == "sft" else "all",
         mismatched=aim.needs_mismatched,
     )
-    forest = work.build(turns, settings=trees)
+    with placed(read.file):
+        forest = work.build(read.records, settings=trees)
     _check(forest, aim, trees.max_tokens, what)
     return forest
 

@@ -29,12 +29,14 @@ OnError = Literal["stop", "skip"]
 class Loaded(Generic[R]):
     """What a file held: the good records, and each line that was left out with its reason.
 
-    `warnings` are of what was read all the same (roles that look swapped, spoilt text).
+    `warnings` are of what was read all the same (roles that look swapped, spoilt text). `file` is
+    where all of the records stand, where they are of one file and nothing else.
     """
 
     records: list[R] = field(default_factory=list)
     skipped: list[Skip] = field(default_factory=list)
     warnings: list[Skip] = field(default_factory=list)
+    file: str = field(default="", compare=False)
 
 
 def read_jsonl(path: str | Path, kind: type[R], on_error: OnError = "stop") -> Loaded[R]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from handrail.cli.files import as_turns, read_config
+from handrail.cli.places import placed
 from handrail.records import Loaded, SettingError, Skip, Turn
 from handrail.records.store import OnError, ending
 
@@ -67,15 +68,16 @@ def prepare_rewards(
     read = as_turns(data, on_error)
     if method.augment and augmenter is None:
         augmenter = open_augmenter()
-    made = prepare(
-        read.records,
-        weights=chosen,
-        scale=scale,
-        method=method,
-        seed=seed,
-        augmenter=augmenter,
-        on_error=on_error,
-    )
+    with placed(read.file):
+        made = prepare(
+            read.records,
+            weights=chosen,
+            scale=scale,
+            method=method,
+            seed=seed,
+            augmenter=augmenter,
+            on_error=on_error,
+        )
     made.skipped[:0] = read.skipped
     return made
 

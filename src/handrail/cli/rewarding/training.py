@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from handrail.cli.files import some_turns
 from handrail.cli.fit import Fitted, Work, fit, held_out, size_of
 from handrail.cli.fit_settings import check_loss, checked, resolve
+from handrail.cli.places import placed
 from handrail.records import Conversation, Loaded, Turn
 from handrail.records.store import OnError
 from handrail.rewards.data.learnable import learnable
@@ -55,10 +56,10 @@ def train_reward(
     if on_error == "skip":
         given.setdefault("on_long", "skip")
     loading = checked(loss, given, eval_turns is not None)
-    read = learnable(some_turns(data, "learn from"), loss, on_error)
+    read = _learnable(some_turns(data, "learn from"), loss, on_error)
     held = None
     if eval_turns is not None:
-        held = learnable(held_out(eval_turns, read.records), loss, on_error)
+        held = _learnable(held_out(eval_turns, read.records), loss, on_error)
 
     from handrail.models.rewards import new_reward
     from handrail.models.rewards.encoder import EncoderReward
@@ -69,3 +70,9 @@ def train_reward(
         long = chosen["trees"].on_long
         reward.on_long = "cut_context" if long == "cut_context" else "skip"
     return fit(Work(reward, str(model), loss, chosen, reward.build), read, held, out, progress)
+
+
+def _learnable(read: Loaded[Turn], loss: str, on_error: OnError) -> Loaded[Turn]:
+    """`learnable`, whose errors name the file and line too."""
+    with placed(read.file):
+        return learnable(read, loss, on_error)

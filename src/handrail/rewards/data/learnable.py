@@ -36,7 +36,7 @@ def learnable(read: Loaded[Turn], loss: str, on_error: OnError = "stop") -> Load
     if not turns:
         first = f"; {skips[0].where}: {skips[0].reason}" if skips else ""
         raise RecordError(f"there is nothing that {loss} can learn from{first}", _mend(loss))
-    return Loaded(turns, [*read.skipped, *skips], list(read.warnings))
+    return Loaded(turns, [*read.skipped, *skips], list(read.warnings), read.file)
 
 
 def _compared(turn: Turn, skips: list[Skip]) -> Turn | None:
