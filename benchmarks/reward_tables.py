@@ -33,6 +33,7 @@ LOSSES = {
 }
 COLUMNS = ("mse_low", "mae_low", "mse_high", "mae_high", "mse_middle", "mae_middle")
 RANGES = ("≤ 0.4: MSE", "≤ 0.4: MAE", "≥ 0.9: MSE", "≥ 0.9: MAE", "between: MSE", "between: MAE")
+NEVER_BELOW_0 = ("mse", "mae", "accuracy")
 # The thesis's own tables 6 and 7, in the order of TABLE_6 and TABLE_7.
 PRINTED_6 = (
     (0.0771, 0.2348, 0.0862, 0.2765, 0.0293, 0.1392),
@@ -76,9 +77,10 @@ def over_seeds(lines: Sequence[Line], name: str, form: Callable[[float], str]) -
     if not values:
         return "-"
     found = t_interval(values)
+    low = max(found.low, 0.0) if name.startswith(NEVER_BELOW_0) else found.low
     if len(values) < 3:
         return f"{form(found.value)} ({len(values)} of 3 seeds)"
-    return f"{form(found.value)} ({form(found.low)} to {form(found.high)})"
+    return f"{form(found.value)} ({form(low)} to {form(found.high)})"
 
 
 def percent(value: float) -> str:
