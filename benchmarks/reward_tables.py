@@ -57,8 +57,8 @@ PRINTED_7 = (
 )
 # Of 003's table 2: Anthropic Helpful and WebGPT, in per cent.
 PUBLISHED = {
-    "hh_helpful": "DeBERTa-v3-large 67.6, SteamSHP (FLAN-T5-XL) 55.4",
-    "webgpt": "Moss (LLaMA-7B) 54.6, SteamSHP (FLAN-T5-XL) 51.6",
+    "hh_helpful": "UltraRM (13B) 71.0, DeBERTa-v3-large 67.6, Moss (7B) 61.3, SteamSHP (3B) 55.4",
+    "webgpt": "UltraRM (13B) 65.2, Ziya (7B) 57.0, Moss (7B) 54.6, SteamSHP (3B) 51.6",
 }
 
 
