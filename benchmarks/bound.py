@@ -5,9 +5,9 @@
 prints one JSON line per size and precision with the best rate of matrix products that was seen on
 that model's shapes, single and fused (`gflops`, `best_product`), and per shape the floating-point
 operations of one pair (SFT: of one agent turn; forward and backward, every distinct token once,
-logits at trained tokens only) and the pairs per second that follow. It is an estimate: the rate is
-the best of a few runs of torch's own products, another library may have a better one, and other
-work on the machine (`foreign_cores`) lowers it.
+logits at trained tokens only, or scores where they are read) and the pairs per second that follow.
+It is an estimate: the rate is the best of a few runs of torch's own products, another library may
+have a better one, and other work on the machine (`foreign_cores`) lowers it.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import json
 import os
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 
 from common import DEVICES, Foreign, native_bfloat16, provenance, require
 from shapes import CHOSEN, CUSTOMER, GPU_SIZES, PLAYBOOK, REJECTED, SIZES, Size
@@ -65,6 +66,21 @@ def sharing(size: Size, prompt: float, replies: list[float], pairs: int) -> floa
     return flops(size, prompt + sum(replies), attended, sum(replies)) / pairs
 
 
+def scoring(size: Size, prompt: float, replies: list[float], pairs: int) -> float:
+    """Operations per pair where one score is read at the end of each reply, and no logits.
+
+    The last layer then needs keys and values of every token, and the rest at the replies' ends.
+    """
+    tokens, ends = prompt + sum(replies), len(replies)
+    attended = attention_products(prompt, 0)
+    attended += sum(attention_products(reply, prompt) for reply in replies)
+    below = flops(replace(size, layers=size.layers - 1), tokens, attended, 0)
+    all_of_it = flops(replace(size, layers=1), ends, prompt * ends + sum(replies), 0)
+    keys = (size.key_heads or size.heads) / size.heads
+    keys_and_values = 3 * 2 * (tokens - ends) * 2 * keys * size.width**2
+    return (below + all_of_it + keys_and_values) / pairs
+
+
 def per_pair(size: Size) -> dict[str, float]:
     """Operations per pair of every shape."""
     found = {f"conversation/{turns}": conversation(size, turns) for turns in (2, 5, 10, 20)}
@@ -72,6 +88,7 @@ def per_pair(size: Size) -> dict[str, float]:
     found["long_prompt"] = sharing(size, 600, [110, 90], 1)
     found["short_prompt"] = sharing(size, 60, [250, 250], 1)
     found["k4"] = sharing(size, 120, [150] * 4, 6)
+    found["k4_scores"] = scoring(size, 120, [150] * 4, 6)
     return found
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
+from common import REWARDS
 from lines import (
     Measured,
     Results,
@@ -237,6 +238,7 @@ def _bounds(results: Results) -> str:
             continue
         shape = row.shape + (f"/{row.turns}" if row.shape == "conversation" else "")
         shape += "/sft" if row.objective == "sft" else ""
+        shape += "_scores" if row.objective in REWARDS else ""
         limit = bound["bound_pairs_per_s"].get(shape)
         if limit is None or row.trl_examples == "turn":
             continue

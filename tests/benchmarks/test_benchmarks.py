@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import subprocess
 import sys
 from pathlib import Path
@@ -87,6 +88,14 @@ def test_bound_counts_what_torch_counts(family: str, module: Any) -> None:
     assert abs(bound.flops(size, n, n * n, n) / 3 - counted) <= rotary
     attended = sum(before + 1 for before in range(100, 107))
     assert bound.attention_products(7, 100) == attended
+    # Scores: nothing is spared where every token is read, and below the last layer.
+    one, two = (dataclasses.replace(size, layers=n) for n in (1, 2))
+    assert bound.scoring(one, 0, [1, 1], 1) == bound.flops(one, 2, 2, 0)
+    attended = (1 + 2 + 3) + (4 + 5) + (4 + 5 + 6 + 7)
+    whole = bound.flops(one, 9, attended, 0)
+    more = bound.scoring(two, 3, [2, 4], 1) - bound.scoring(one, 3, [2, 4], 1)
+    assert more == pytest.approx(whole)
+    assert bound.scoring(one, 3, [2, 4], 1) < whole
 
 
 def test_a_pass_is_at_least_five_steps(module: Any) -> None:
